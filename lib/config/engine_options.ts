@@ -1,0 +1,64 @@
+/**
+ * Options the engine itself honours, whatever the protocol: how many sessions, how to connect, how ends and bytes are
+ * treated. Every endpoint takes those that fit its role, beside its plug-in's own.
+ */
+import * as s from "../schema.ts";
+import { parseNet, printNet } from "../stream/net_range.ts";
+
+/** For every endpoint. */
+export const streamOptions = s.object({
+  ignoreeof: s.boolean({ group: "ends", help: "Ignore this side's end and read again" }),
+  pollinterval: s.duration({ default: 1000, group: "ends", help: "How often ignoreeof looks again" }),
+  null_eof: s.boolean({ group: "ends", help: "Take an empty datagram as the end" }),
+  shut_none: s.boolean({ group: "ends", help: "Do not shut the writing half when the other side ends" }),
+  shut_down: s.boolean({ group: "ends", help: "Shut the writing half (the default where the type can)" }),
+  shut_close: s.boolean({ group: "ends", help: "Close this side when the other side ends" }),
+  shut_null: s.boolean({ group: "ends", help: "Send an empty datagram when the other side ends" }),
+  readbytes: s.size({ group: "ends", help: "End after this many bytes read from this address", aliases: ["bytes"] }),
+  crnl: s.boolean({ group: "data", aliases: ["crlf"], help: "Lines here end in CR LF, newline on the other side" }),
+  cr: s.boolean({ group: "data", help: "Lines here end in CR, newline on the other side" }),
+  lines: s.boolean({ group: "data", help: "Lines are messages on this address" }),
+  null_lines: s.boolean({ group: "data", help: "As lines, separated by NUL" }),
+  chunks: s.boolean({ group: "data", help: "Each block read is a message" }),
+  idle_timeout: s.duration({ group: "sessions", help: "End the session after this long without data" }),
+});
+export type StreamOptions = s.SpecOf<typeof streamOptions>;
+
+const net = s.custom("net", parseNet, printNet);
+
+/** For listeners. */
+export const listenOptions = s.object({
+  fork: s.boolean({ group: "sessions", help: "Serve many sessions, not only the first" }),
+  oneshot: s.boolean({ group: "sessions", help: "Serve one session where fork is implied" }),
+  max_children: s.integer({
+    min: 1,
+    group: "sessions",
+    aliases: ["max-sessions", "conncap"],
+    help: "Sessions at a time; further peers wait",
+  }),
+  accept_timeout: s.duration({
+    group: "sessions",
+    aliases: ["listen-timeout"],
+    help: "Fail when nobody has come within this time",
+  }),
+  range: s.list(net, { group: "sessions", help: "Serve only peers in this network; repeatable" }),
+  sourceport: s.integer({ min: 0, max: 65535, group: "sessions", aliases: ["sp"], help: "Serve only this peer port" }),
+});
+export type ListenOptions = s.SpecOf<typeof listenOptions>;
+
+/** For connectors and local endpoints. */
+export const connectOptions = s.object({
+  fork: s.boolean({ group: "sessions", help: "Connect again after each session" }),
+  max_children: s.integer({
+    min: 1,
+    group: "sessions",
+    aliases: ["max-sessions", "conncap"],
+    help: "With fork: sessions at a time",
+  }),
+  retry: s.integer({ min: 0, group: "connecting", help: "Try a failed open this many times more" }),
+  forever: s.boolean({ group: "connecting", help: "Try a failed open for ever" }),
+  interval: s.duration({ group: "connecting", aliases: ["intervall"], help: "Wait between tries (default 1)" }),
+  backoff: s.duration({ group: "connecting", help: "Double the interval up to this, with jitter" }),
+  connect_timeout: s.duration({ group: "connecting", help: "Limit for opening, name resolution included" }),
+});
+export type ConnectOptions = s.SpecOf<typeof connectOptions>;

@@ -1,0 +1,149 @@
+/**
+ * What the engine asks of the operating system: types only. `lib/native` (libc) and `lib/portable` (the runtime alone)
+ * implement it; protocols use `context.driver`. Errors are `ConnectError` or `StreamError` with the errno's name as
+ * `code` and a message such as `connect(AF=2 127.0.0.1:1): Connection refused`. An option a driver cannot honour is a
+ * `ConfigError` naming option and driver, never ignored.
+ */
+import type { ByteStream, Datagram, SocketAddress, Stream } from "./stream/stream.ts";
+
+/** Options of every socket. Undefined leaves the system's default. */
+export interface SocketOptions {
+  readonly reuseaddr?: boolean;
+  readonly reuseport?: boolean;
+  readonly rcvbuf?: number;
+  readonly sndbuf?: number;
+  readonly broadcast?: boolean;
+  readonly ttl?: number;
+  readonly tos?: number;
+  readonly v6only?: boolean;
+  /** SO_BINDTODEVICE. */
+  readonly bindToDevice?: string;
+}
+
+export interface StreamSocketOptions extends SocketOptions {
+  /** Default true. */
+  readonly nodelay?: boolean;
+  readonly keepalive?: boolean;
+  readonly keepIdleSeconds?: number;
+  readonly keepIntervalSeconds?: number;
+  readonly keepCount?: number;
+  readonly userTimeoutMs?: number;
+  readonly lingerSeconds?: number;
+  readonly maxSegmentBytes?: number;
+}
+
+export interface Membership {
+  readonly group: string;
+  /** Local address or name of the interface; absent: the system chooses. */
+  readonly interface?: string;
+  /** Source-specific multicast. */
+  readonly source?: string;
+}
+
+export interface DatagramSocketOptions extends SocketOptions {
+  readonly memberships?: readonly Membership[];
+  readonly multicastInterface?: string;
+  readonly multicastLoop?: boolean;
+  readonly multicastTtl?: number;
+}
+
+/** Ownership of a UNIX socket's path. */
+export interface PathOptions {
+  /** Permission bits, in force before the path accepts anybody. */
+  readonly mode?: number;
+  readonly user?: string;
+  readonly group?: string;
+  /** Remove whatever stands there before binding. */
+  readonly unlinkEarly?: boolean;
+  /** Remove a socket nobody answers on. */
+  readonly unlinkStale?: boolean;
+  /** Remove it when closed; default true. */
+  readonly unlinkClose?: boolean;
+}
+
+/** A listening stream socket. */
+export interface StreamListener {
+  readonly local: SocketAddress;
+  /**
+   * The next caller, with `info.local` and `info.remote`; `null` once closed. Rejects with code `EMFILE` or `ENFILE`
+   * when out of descriptors: the caller pauses and tries again, the connection waits in the backlog.
+   */
+  accept(): Promise<ByteStream | null>;
+  /** Stops listening; may be called twice. A pending `accept` resolves with `null`. */
+  close(): void;
+}
+
+/** A sender as seen by an unconnected socket. `key` is equal for equal addresses, and cheap. */
+export interface Peer {
+  readonly key: number | string;
+  readonly address: SocketAddress;
+}
+
+export interface Packet extends Datagram {
+  readonly from: Peer;
+}
+
+export interface DatagramSocket {
+  readonly local: SocketAddress;
+  /** Set after `connect`. */
+  readonly remote?: SocketAddress;
+  /** Packets that could not be sent (too big, no buffer, unreachable peer on an unconnected socket). */
+  readonly dropped: number;
+  /**
+   * All packets that arrived together (up to 64), in order; their memory is the receiver's for good. `null` once
+   * closed. Rejects with `ECONNREFUSED` on a connected socket whose peer answered by ICMP; receiving may go on after it.
+   */
+  receive(): Promise<readonly Packet[] | null>;
+  /**
+   * Sends in order, to `to` or the connected peer; resolves when the system took them or dropped them. Too big ones
+   * (EMSGSIZE) are dropped, counted and told to `onDrop`. Keeps no reference afterwards.
+   */
+  send(batch: readonly Datagram[], to?: Peer | SocketAddress): Promise<void>;
+  /** Releases the descriptor (and the path it bound); may be called twice. A pending `receive` resolves with `null`. */
+  close(): void;
+}
+
+export interface DatagramTarget {
+  /** Address to bind; a UNIX socket without one gets an automatic abstract name where the system has them. */
+  readonly local?: SocketAddress;
+  /** Address to connect to. */
+  readonly remote?: SocketAddress;
+  /** Called for each datagram that could not be sent, with the reason. */
+  readonly onDrop?: (reason: string, bytes: number) => void;
+}
+
+/** What a foreign descriptor is. */
+export type DescriptorKind = "file" | "pipe" | "terminal" | "stream-socket" | "datagram-socket" | "directory" | "other";
+
+export interface Driver {
+  readonly name: "native" | "portable";
+  /** Connects one address. Cancelled by `signal` (rejects with its reason). */
+  connectStream(
+    remote: SocketAddress,
+    options: StreamSocketOptions & { local?: SocketAddress; localPath?: PathOptions },
+    signal: AbortSignal,
+  ): Promise<ByteStream>;
+  listenStream(
+    local: SocketAddress,
+    options: StreamSocketOptions & PathOptions & { backlog: number },
+  ): Promise<StreamListener>;
+  openDatagram(target: DatagramTarget, options: DatagramSocketOptions & PathOptions): Promise<DatagramSocket>;
+  /** All addresses of a host name, in the resolver's order. Rejects with `getaddrinfo("x"): Name or service not known`. */
+  resolve(host: string, version: 4 | 6 | 0, signal: AbortSignal): Promise<readonly SocketAddress[]>;
+  /** What descriptor `fd` is; rejects with `EBADF` when it is not open. */
+  descriptorKind(fd: number): DescriptorKind;
+  /**
+   * A stream over an open descriptor; its owner is the stream from now on, which closes it unless `keepOpen` (0, 1, 2).
+   * `direction` limits it to one half.
+   */
+  adoptDescriptor(
+    fd: number,
+    options: { name: string; direction: "read" | "write" | "both"; keepOpen: boolean },
+  ): Stream;
+  /** Makes a named pipe. `EEXIST` when the path is there. */
+  mkfifo(path: string, mode: number): void;
+  /** Ends standard output for its reader (fd 1 becomes /dev/null). */
+  closeStdout(): void;
+  /** Releases everything still open. Called once, last. */
+  close(): void;
+}

@@ -1,0 +1,77 @@
+/**
+ * The error classes of l7mp. Each says where it happened (`side`), whether trying again can help (`retryable`), and
+ * which exit status its class has where classes are asked for. Never thrown for success, never for a cancel.
+ */
+
+/** Where a fault lies: at our caller, at whom we call, or with ourselves. */
+export type Side = "downstream" | "upstream" | "local";
+
+export interface ErrorOptions {
+  /** Stable name of the fault: an errno name such as `ECONNREFUSED`, or a word of ours such as `TIMEOUT`. */
+  readonly code?: string;
+  readonly side?: Side;
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+}
+
+export abstract class L7mpError extends Error {
+  /** Exit status of the class (`--exit-class`). */
+  abstract readonly exitStatus: number;
+  readonly code: string;
+  readonly retryable: boolean;
+  /** Set once, by whoever knows: the relay, when a stream did not. */
+  side: Side | undefined;
+
+  constructor(message: string, options: ErrorOptions & { defaultCode: string; defaultRetryable: boolean }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = options.code ?? options.defaultCode;
+    this.side = options.side;
+    this.retryable = options.retryable ?? options.defaultRetryable;
+  }
+}
+
+/** Bad input, found before any I/O. The message names the argument, or file, line and path. */
+export class ConfigError extends L7mpError {
+  readonly exitStatus = 2;
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { side: "local", ...options, defaultCode: "CONFIG", defaultRetryable: false });
+  }
+}
+
+/** No stream came about: name, route, refusal, upgrade, program. Trying again may help unless said otherwise. */
+export class ConnectError extends L7mpError {
+  readonly exitStatus = 3;
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, defaultCode: "CONNECT", defaultRetryable: true });
+  }
+}
+
+/** The peer broke a rule of its protocol. The message names the clause. */
+export class ProtocolError extends L7mpError {
+  readonly exitStatus = 4;
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, defaultCode: "PROTOCOL", defaultRetryable: false });
+  }
+}
+
+/** A bound of ours was reached. The message names the bound and the option that sets it. */
+export class LimitError extends L7mpError {
+  readonly exitStatus = 5;
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, defaultCode: "LIMIT", defaultRetryable: false });
+  }
+}
+
+/** An established stream failed: reset, broken pipe, timeout, failed child. */
+export class StreamError extends L7mpError {
+  readonly exitStatus = 6;
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, defaultCode: "STREAM", defaultRetryable: false });
+  }
+}
+
+/** Text of anything thrown, for a log line. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,104 @@
+/** The logger: one event, one line, on a sink its owner gives it. Nothing is formatted below the level in force. */
+
+export const levels = ["error", "warn", "notice", "info", "debug"] as const;
+export type Level = typeof levels[number];
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface LogOptions {
+  readonly level: Level;
+  /** `socat`: `YYYY/MM/DD HH:MM:SS name[pid] L message`. `json`: one object a line. */
+  readonly format: "socat" | "json";
+  /** Name in every line (`-lp`). */
+  readonly program: string;
+  readonly microseconds: boolean;
+  readonly pid: number;
+  /** Takes one finished line, without a newline. */
+  write(line: string): void;
+  now?(): Date;
+}
+
+const letters: Readonly<Record<Level | "fatal", string>> = {
+  fatal: "F",
+  error: "E",
+  warn: "W",
+  notice: "N",
+  info: "I",
+  debug: "D",
+};
+
+/**
+ * Writes log lines. `event` is a fixed dotted name (`session.close`) that scripts can match in JSON; `message` is the
+ * text for people; `fields` are facts for JSON. Control characters in messages are escaped.
+ */
+export class Log {
+  readonly #options: LogOptions;
+  readonly #fields: Fields;
+
+  constructor(options: LogOptions, fields: Fields = {}) {
+    this.#options = options;
+    this.#fields = fields;
+  }
+
+  /** A logger whose lines carry more fields (a session's name). */
+  child(fields: Fields): Log {
+    return new Log(this.#options, { ...this.#fields, ...fields });
+  }
+
+  enabled(level: Level): boolean {
+    return levels.indexOf(level) <= levels.indexOf(this.#options.level);
+  }
+
+  error(event: string, message: string, fields?: Fields): void {
+    this.#line("error", event, message, fields);
+  }
+  warn(event: string, message: string, fields?: Fields): void {
+    this.#line("warn", event, message, fields);
+  }
+  notice(event: string, message: string, fields?: Fields): void {
+    this.#line("notice", event, message, fields);
+  }
+  info(event: string, message: string, fields?: Fields): void {
+    this.#line("info", event, message, fields);
+  }
+  debug(event: string, message: string, fields?: Fields): void {
+    this.#line("debug", event, message, fields);
+  }
+  /** Written whatever the level is: a fault of our own. */
+  fatal(event: string, message: string, fields?: Fields): void {
+    this.#line("fatal", event, message, fields);
+  }
+
+  #line(level: Level | "fatal", event: string, message: string, fields: Fields | undefined): void {
+    if (level !== "fatal" && !this.enabled(level)) return;
+    const { format, program, pid, microseconds, now } = this.#options;
+    const time = now?.() ?? new Date();
+    if (format === "json") {
+      const line = { time: time.toISOString(), level, event, message, program, pid, ...this.#fields, ...fields };
+      this.#options.write(JSON.stringify(line));
+    } else {
+      this.#options.write(`${timestamp(time, microseconds)} ${program}[${pid}] ${letters[level]} ${escape(message)}`);
+    }
+  }
+}
+
+/** Local time as socat prints it: `2026/11/21 23:15:03`, with `microseconds` six more digits. */
+export function timestamp(time: Date, microseconds: boolean): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const date = `${time.getFullYear()}/${two(time.getMonth() + 1)}/${two(time.getDate())}`;
+  const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+  return `${date} ${clock}${microseconds ? `.${String(time.getMilliseconds()).padStart(3, "0")}000` : ""}`;
+}
+
+function escape(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\x00-\x1f\x7f]/g, (c) => {
+    const named = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[c];
+    return named ?? `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
+
+/** A logger that writes nothing, for tests and for parts that are used on their own. */
+export function silentLog(): Log {
+  return new Log({ level: "error", format: "socat", program: "l7mp", microseconds: false, pid: 0, write: () => {} });
+}

@@ -1,0 +1,174 @@
+/** What a plug-in is: types only. A protocol is a value in the list of `protocols/mod.ts`; nothing registers itself. */
+import type { Driver } from "./driver.ts";
+import type { L7mpError } from "./errors.ts";
+import type { Log } from "./log.ts";
+import type { ObjectSchema } from "./schema.ts";
+import type { Datagram, SocketAddress, Stream, StreamInfo, StreamKind } from "./stream/stream.ts";
+
+/** How an endpoint is used: both ways, only read from, or only written to (`-u`, `-U`, dual addresses). */
+export type Direction = "both" | "read" | "write";
+
+/** What the engine hands to a plug-in for one opening. Nothing in it is global. */
+export interface Context {
+  /** Aborted when the session or the process ends; a pending `connect` rejects with its reason. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly driver: Driver;
+  readonly direction: Direction;
+  /** IP version for addresses that do not say: 4, 6, or 0 for no preference (`-4`, `-6`, `-0`). */
+  readonly ipVersion: 4 | 6 | 0;
+  /** Largest message to assemble or accept, in bytes (`-B`). */
+  readonly maxMessageBytes: number;
+  /** Largest block of a byte stream, in bytes, where the user gave one (`-b`). */
+  readonly blockBytes?: number;
+  /** The caller of this session, when address1 is a listener: for the environment of programs. */
+  readonly downstream?: StreamInfo;
+  /** Name of the session: `cli-1`. */
+  readonly sessionName?: string;
+  /** Program name (`-lp`), also the second prefix of environment variables. */
+  readonly program: string;
+  /** Process-wide defaults a WebSocket or HTTP endpoint falls back to. */
+  readonly http?: HttpDefaults;
+}
+
+export interface HttpDefaults {
+  readonly headers: readonly string[];
+  readonly pingIntervalMs?: number;
+  readonly pingTimeoutMs?: number;
+  /** Do not send a WebSocket close frame when the local side ends (`-n`). */
+  readonly noClose: boolean;
+  /** Message type where the address does not say (`--text`, `--binary`). */
+  readonly messageType?: "text" | "binary";
+}
+
+/** How the words after the type name become settings. Keys are the document's. */
+export type Parameters =
+  /** Nothing may follow. */
+  | { readonly form: "none" }
+  /** `host:port` into `address` and `port`; with `path`, an HTTP path may follow, into `path`. */
+  | { readonly form: "host:port"; readonly path?: boolean; readonly defaultPort?: number }
+  /** `[host:]port` of a listener, into `address` and `port`; with `path` as above. */
+  | { readonly form: "[host:]port"; readonly path?: boolean; readonly defaultPort?: number }
+  /** All the rest, unescaped, into `key`. `label` is its name in the usage line (`<path>`). */
+  | { readonly form: "text"; readonly key: string; readonly label: string; readonly optional?: boolean }
+  /** A non-negative number into `key`. */
+  | { readonly form: "number"; readonly key: string; readonly label: string }
+  /** The words after `--`, a list into `key`. */
+  | { readonly form: "words"; readonly key: string };
+
+/** One type name of the command line, with its aliases, that a plug-in answers to. */
+export interface AddressType {
+  /** Canonical first, upper case, with `-`: `["TCP-LISTEN", "TCP-L", "L-TCP"]`. Matched without case; `_` is `-`. */
+  readonly names: readonly string[];
+  /** `listen`: serves callers. `connect`: reaches a peer. `local`: needs nobody (stdio, file, echo). */
+  readonly role: "connect" | "listen" | "local";
+  readonly parameters: Parameters;
+  /** Settings this spelling stands for (`TCP4`: `{ pf: "ip4" }`), in the document's form. */
+  readonly preset?: Readonly<Record<string, unknown>>;
+  /** Options this spelling implies unless the user says otherwise (`udp-server:` implies `fork`). */
+  readonly implies?: Readonly<Record<string, unknown>>;
+  /** One line for the help. */
+  readonly help: string;
+  /** Which direction it can be used in; default both. Anything else is an error before anything opens. */
+  readonly direction?: Direction;
+}
+
+/**
+ * A plug-in that makes streams from nothing. `connect` serves the roles `connect` and `local`. Both reject with
+ * `ConnectError`; a cancel rejects with `signal.reason`.
+ */
+export interface Protocol<Spec = unknown> {
+  /** The document's name: `TCP`. */
+  readonly name: string;
+  readonly types: readonly AddressType[];
+  /** `either` is told by the stream at connect. */
+  readonly kind: StreamKind | "either";
+  /** What ends with our writing half, for the table in the README: `half`, `close`, `none`, `zero`. */
+  readonly end: "half" | "close" | "none" | "zero" | "close frame";
+  readonly spec: ObjectSchema<Spec>;
+  /** Checks that need the whole spec, before anything opens (combinations of options). Throws `ConfigError`. */
+  check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
+  connect?(spec: Spec, context: Context): Promise<Stream>;
+  listen?(spec: Spec, context: Context): Promise<Listener>;
+}
+
+/**
+ * A plug-in that makes a stream over a stream. A layer's settings and those of what lies under it share one list on
+ * the command line; in the document the lower ones stand in `transport`.
+ */
+export interface Layer<Spec = unknown> {
+  readonly name: string;
+  readonly types: readonly AddressType[];
+  /** Its word in layered URLs and overlays: `ws` in `ws+unix://`, and its one-sided forms (`ws-c`, `ws-u`). */
+  readonly schemes: readonly string[];
+  readonly overlays?: readonly { readonly name: string; readonly role: "connect" | "listen" }[];
+  readonly needs: StreamKind;
+  readonly gives: StreamKind;
+  readonly end: Protocol["end"];
+  /** Document name of the protocol below when nothing is written: `TCP`. */
+  readonly base: string;
+  readonly spec: ObjectSchema<Spec>;
+  check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
+  /** Makes the client side over `lower`, which it owns from now on: on failure it aborts it. */
+  client?(lower: Stream, spec: Spec, context: Context): Promise<Stream>;
+  /** Reads the request under a time and byte limit, in the session's own task. Owns `lower` as `client` does. */
+  server?(lower: Stream, spec: Spec, context: Context): Promise<Incoming>;
+}
+
+/** One caller, described but not yet accepted. Exactly one of `accept` and `reject` is called. */
+export interface Incoming {
+  readonly info: StreamInfo;
+  accept(signal: AbortSignal): Promise<Stream>;
+  /** Refuses in the protocol's own terms (502, close) and releases everything. */
+  reject(error: L7mpError): Promise<void>;
+}
+
+/** What an endpoint gives when it listens. Iteration ends after disposal. */
+export interface Listener extends AsyncIterable<Incoming>, AsyncDisposable {
+  readonly address: SocketAddress;
+}
+
+/** One direction of a transform: plain functions, no promise per chunk. Byte chunks are datagrams without `meta`. */
+export interface Step {
+  /** `data` is valid during the call; what is emitted is used before the next call, so views of it are fine. */
+  push(data: Datagram, emit: (data: Datagram) => void): void;
+  /** The source ended: emits what is left. */
+  end?(emit: (data: Datagram) => void): void;
+}
+
+export interface StepContext {
+  readonly log: Log;
+  /** Kind of what comes in. */
+  readonly input: StreamKind;
+  readonly maxMessageBytes: number;
+  readonly session: { readonly name: string; readonly metadata: Readonly<Record<string, unknown>> };
+  /** `ltr`: towards upstream; `rtl`: towards downstream. */
+  readonly flow: "ltr" | "rtl";
+}
+
+/**
+ * A plug-in in the middle. `forward` works on what flows from address1 to address2, `backward` undoes it for what
+ * flows back; an absent one lets pass. Each call makes the step of one direction of one session.
+ */
+export interface Transform<Spec = unknown> {
+  readonly name: string;
+  readonly types: readonly AddressType[];
+  readonly needs: StreamKind | "any";
+  /** `other`: a framer, which turns bytes into datagrams and datagrams into bytes. */
+  readonly gives: "same" | "other";
+  readonly spec: ObjectSchema<Spec>;
+  check?(spec: Spec): void;
+  forward?(spec: Spec, context: StepContext): Step;
+  backward?(spec: Spec, context: StepContext): Step;
+}
+
+/** Everything the program knows how to do; made in `protocols/mod.ts`, handed down from `main.ts`. */
+export interface Registry {
+  // The members are methods, so one list can hold plug-ins with different specs.
+  // deno-lint-ignore no-explicit-any
+  readonly protocols: readonly Protocol<any>[];
+  // deno-lint-ignore no-explicit-any
+  readonly layers: readonly Layer<any>[];
+  // deno-lint-ignore no-explicit-any
+  readonly transforms: readonly Transform<any>[];
+}

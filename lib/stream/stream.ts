@@ -1,0 +1,104 @@
+/** The two kinds of stream, and what is known about their ends. Types, and the one way to print an address. */
+
+export type StreamKind = "byte" | "datagram";
+
+/** The name of one end of a socket. An abstract UNIX name is written with a leading `@`; an unbound one is "". */
+export type SocketAddress =
+  | { readonly family: "inet" | "inet6"; readonly host: string; readonly port: number }
+  | { readonly family: "unix"; readonly path: string };
+
+/** Facts about a stream; the seed of session metadata. */
+export interface StreamInfo {
+  /** The document's name of the protocol, `TCP`. */
+  readonly protocol: string;
+  /** Printable target or source for messages: `AF=2 127.0.0.1:80`, `/tmp/file`, `ws://host/`. */
+  readonly name: string;
+  readonly local?: SocketAddress;
+  readonly remote?: SocketAddress;
+  /** True for network streams whose two directions end separately (TCP, UNIX stream): they get the long linger. */
+  readonly halfCloses?: boolean;
+  /** Protocol facts, such as a WebSocket's path and headers. */
+  readonly facts?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A stream of bytes; only their order means something.
+ *
+ * Every rejection is an `L7mpError` (mostly a `StreamError`) whose message names call and address. After an
+ * `abort(reason)` pending and later calls reject with that reason.
+ */
+export interface ByteStream {
+  readonly kind: "byte";
+  readonly info: StreamInfo;
+  /** Set when the stream is an operating system handle of the driver; a layer never copies it upward. */
+  readonly native?: unknown;
+  /**
+   * Lends the next bytes: a view that is never empty and valid until the next `read`; the stream owns the memory.
+   * `null` is the peer's half-close, and stays `null`. At most one call may be pending.
+   */
+  read(): Promise<Uint8Array | null>;
+  /**
+   * Takes all of `bytes` and resolves when more may come (back-pressure); keeps no reference afterwards.
+   * At most one call may be pending.
+   */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Half-close, after everything written has gone. May be called twice. */
+  closeWrite(): Promise<void>;
+  /**
+   * Releases both halves at once; may be called at any time and twice. With a `reason`, unless both halves had ended,
+   * the peer sees a reset where the protocol knows one. Without, it is a plain close: what was written still goes out.
+   */
+  abort(reason?: unknown): void;
+  /**
+   * Resolves when everything behind the stream is gone (a child has exited), rejecting if that went wrong (exit
+   * status not 0). Called after both directions ended, before `abort`. Absent: nothing to wait for.
+   */
+  finished?(): Promise<void>;
+}
+
+/** What a datagram carries beside its bytes, so that nothing about a message hides in them. */
+export interface DatagramMeta {
+  /** WebSocket message type. */
+  readonly type?: "text" | "binary";
+}
+
+export interface Datagram {
+  /** The payload, possibly empty. Valid until the next `receive` on the stream it came from. */
+  readonly data: Uint8Array;
+  readonly meta?: DatagramMeta;
+}
+
+/** A stream of messages whose boundaries are kept. A datagram of 0 bytes is a datagram, not an end. */
+export interface DatagramStream {
+  readonly kind: "datagram";
+  readonly info: StreamInfo;
+  readonly native?: unknown;
+  /** Largest datagram `send` can take, in bytes (UDP: 65507). Absent: no limit of its own. */
+  readonly maxDatagramBytes?: number;
+  /** Datagrams this stream could not keep or send (queue full, too big), so far. */
+  readonly dropped: number;
+  /** All that arrived together, one or more, in order of arrival; `null` is the end. At most one call may be pending. */
+  receive(): Promise<readonly Datagram[] | null>;
+  /**
+   * Sends in order and resolves when more may come; keeps no reference afterwards. A datagram that cannot be sent is
+   * dropped, counted and logged; rejects only when the stream itself is broken. At most one call may be pending.
+   */
+  send(batch: readonly Datagram[]): Promise<void>;
+  /** Ends our direction in the protocol's own way (close frame; nothing for UDP). May be called twice. */
+  closeWrite(): Promise<void>;
+  /** As `ByteStream.abort`. */
+  abort(reason?: unknown): void;
+  /** As `ByteStream.finished`. */
+  finished?(): Promise<void>;
+}
+
+export type Stream = ByteStream | DatagramStream;
+
+const familyNumbers = { unix: 1, inet: 2, inet6: 10 } as const;
+
+/** `AF=2 127.0.0.1:80`, `AF=10 [::1]:80`, `AF=1 "/run/x.sock"`: the form log lines and messages use. */
+export function formatAddress(address: SocketAddress): string {
+  const family = `AF=${familyNumbers[address.family]}`;
+  if (address.family === "unix") return `${family} ${JSON.stringify(address.path)}`;
+  return `${family} ${address.family === "inet6" ? `[${address.host}]` : address.host}:${address.port}`;
+}
