@@ -217,8 +217,6 @@ export class DatagramQueue {
   }
 }
 
-type Queue = ByteQueue | DatagramQueue;
-
 /** One end of a pair: reads `incoming`, writes `outgoing`; knows how it was left. */
 class End {
   readonly #incoming: ByteQueue | DatagramQueue;
