@@ -1,0 +1,86 @@
+/** TCP: connectors and listeners for both IP versions. */
+import { ConfigError } from "../lib/errors.ts";
+import type { Protocol } from "../lib/protocol.ts";
+import * as s from "../lib/schema.ts";
+import { formatAddress } from "../lib/stream/stream.ts";
+import { localAddress, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
+import { withAdvice } from "./_errors.ts";
+import { ipFields, ipForms, printBind, sourceport } from "./_ip_options.ts";
+import { backlogField, checkRole, defaultBacklog, tcpSocketFields, tcpSocketOptions } from "./_socket_options.ts";
+import { SocketListener } from "./_stream_listener.ts";
+
+const spec = s.object({ ...ipFields, sourceport, ...backlogField, ...tcpSocketFields });
+export type TcpSpec = s.SpecOf<typeof spec>;
+
+export const tcp: Protocol<TcpSpec> = {
+  name: "TCP",
+  types: [
+    ...ipForms({
+      names: ["TCP", "TCP-CONNECT", "INET", "INET-CONNECT", "TCP-C", "C-TCP", "CONNECT-TCP"],
+      role: "connect",
+      parameters: { form: "host:port" },
+      help: "Connect to a TCP server",
+    }),
+    ...ipForms({
+      names: ["TCP-LISTEN", "TCP-L", "INET-LISTEN", "INET-L", "L-TCP", "LISTEN-TCP"],
+      role: "listen",
+      parameters: { form: "[host:]port" },
+      help: "Accept TCP connections",
+    }),
+  ],
+  kind: "byte",
+  end: "half",
+  spec,
+
+  check(spec, { role }) {
+    checkRole("TCP", this.spec.fields, spec, role);
+    checkIpParameters("TCP", spec, role === "listen");
+  },
+
+  async connect(spec, context) {
+    const { driver, log, signal } = context;
+    return await tryEach(await remoteAddresses(spec, context), log, async (remote) => {
+      const local = await localAddress(spec, spec.sourceport, remote.family, context);
+      log.notice("connect.open", `opening connection to ${formatAddress(remote)}`);
+      const stream = await withAdvice(
+        local ?? remote,
+        () => driver.connectStream(remote, { ...tcpSocketOptions(spec), local }, signal),
+      );
+      const from = stream.info.local ? ` from local address ${formatAddress(stream.info.local)}` : "";
+      log.notice("connect.done", `successfully connected${from}`);
+      return stream;
+    });
+  },
+
+  async listen(spec, context) {
+    return await openLocal(spec, context, async (local, options) => {
+      const socket = await withAdvice(local, () =>
+        context.driver.listenStream(local, {
+          ...tcpSocketOptions(spec),
+          ...options,
+          reuseaddr: spec.reuseaddr ?? true,
+          backlog: spec.backlog ?? defaultBacklog,
+        }));
+      return new SocketListener(socket, context.log);
+    });
+  },
+};
+
+/** Refuses an endpoint without a port or host, and a listener whose `bind` says another end than its parameters. */
+export function checkIpParameters(
+  name: string,
+  spec: Pick<TcpSpec, "address" | "port" | "bind">,
+  listens: boolean,
+): void {
+  if (!listens && !spec.address) throw new ConfigError(`${name}: address is missing`);
+  if (spec.port === undefined && !(listens && spec.bind?.port !== undefined)) {
+    throw new ConfigError(`${name}: port is missing`);
+  }
+  if (!listens || !spec.bind) return;
+  const otherHost = spec.bind.host !== undefined && spec.address !== undefined && spec.bind.host !== spec.address;
+  const otherPort = spec.bind.port !== undefined && spec.port !== undefined && spec.bind.port !== spec.port;
+  if (otherHost || otherPort) {
+    const written = printBind({ host: spec.address, port: spec.port });
+    throw new ConfigError(`${name}: option "bind=${printBind(spec.bind)}" contradicts ${written}`);
+  }
+}
