@@ -134,6 +134,8 @@ export interface Step {
   push(data: Datagram, emit: (data: Datagram) => void): void;
   /** The source ended: emits what is left. */
   end?(emit: (data: Datagram) => void): void;
+  /** The session is over, however it ended: releases what the step holds (a file). Called once, last. */
+  close?(): void;
 }
 
 export interface StepContext {

@@ -1,0 +1,87 @@
+/** The callers of one listener that may be served: checks `range` and `sourceport`, waits when out of descriptors. */
+import type { PlannedListener } from "../config/plan.ts";
+import { ConnectError, L7mpError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Incoming, Listener } from "../protocol.ts";
+import { inNets } from "../stream/net_range.ts";
+import { formatAddress } from "../stream/stream.ts";
+import { sleep } from "./retry.ts";
+
+const pauseMs = 1000;
+
+export class Callers {
+  readonly #iterator: AsyncIterator<Incoming>;
+  readonly #planned: PlannedListener;
+  readonly #log: Log;
+  readonly #signal: AbortSignal;
+  /** Resolves when a session ends, so that descriptors may be free again. */
+  readonly #sessionEnded: () => Promise<unknown>;
+  #shortWarned = false;
+
+  constructor(
+    listener: Listener,
+    planned: PlannedListener,
+    options: { log: Log; signal: AbortSignal; sessionEnded: () => Promise<unknown> },
+  ) {
+    this.#iterator = listener[Symbol.asyncIterator]();
+    this.#planned = planned;
+    this.#log = options.log;
+    this.#signal = options.signal;
+    this.#sessionEnded = options.sessionEnded;
+  }
+
+  /**
+   * The next caller to serve; undefined once the listener is closed. With `timeoutMs`, rejects when nobody came in time.
+   * Rejects with the signal's reason.
+   */
+  async next(timeoutMs?: number): Promise<Incoming | undefined> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const onAbort = () => reject(this.#signal.reason);
+    this.#signal.addEventListener("abort", onAbort);
+    const late = new ConnectError("accept: Connection timed out (accept-timeout)", { code: "ETIMEDOUT" });
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => reject(late), timeoutMs);
+    try {
+      this.#signal.throwIfAborted();
+      for (;;) {
+        const caller = await Promise.race([this.#accept(), promise]);
+        if (!caller || await this.#allowed(caller)) return caller;
+      }
+    } finally {
+      clearTimeout(timer);
+      this.#signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #accept(): Promise<Incoming | undefined> {
+    for (;;) {
+      try {
+        const { value, done } = await this.#iterator.next();
+        this.#shortWarned = false;
+        return done ? undefined : value;
+      } catch (error) {
+        if (!(error instanceof L7mpError) || !["EMFILE", "ENFILE"].includes(error.code)) throw error;
+        if (!this.#shortWarned) {
+          this.#log.warn("listener.paused", `${error.message}; accepting pauses until a session ends`);
+        }
+        this.#shortWarned = true;
+        await Promise.race([this.#sessionEnded(), sleep(pauseMs, this.#signal)]);
+      }
+    }
+  }
+
+  async #allowed(caller: Incoming): Promise<boolean> {
+    const { range, sourceport } = this.#planned.endpoint.listen ?? {};
+    const { remote } = caller.info;
+    if (!remote || remote.family === "unix") return true;
+    const why = !inNets(remote, range)
+      ? "range"
+      : sourceport !== undefined && remote.port !== sourceport
+      ? "sourceport"
+      : undefined;
+    if (!why) return true;
+    const message = `refusing connection from ${formatAddress(remote)} due to ${why} option`;
+    this.#log.warn("listener.refused", message);
+    await caller.reject(new ConnectError(message)).catch(() => {});
+    return false;
+  }
+}

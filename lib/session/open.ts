@@ -1,0 +1,88 @@
+/** Opens a planned endpoint: its protocol, the layers on top, and the options that change how it ends. */
+import type { Endpoint } from "../config/plan.ts";
+import { ConfigError, ConnectError } from "../errors.ts";
+import type { Context, Incoming, Listener } from "../protocol.ts";
+import { dual } from "../stream/dual.ts";
+import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
+import type { Stream } from "../stream/stream.ts";
+
+/**
+ * Connects `endpoint`. With `timeoutMs` above 0 the whole of it is limited; the error names the step that was running.
+ * Rejects with a `ConnectError`, or with `context.signal`'s reason; nothing stays open then.
+ */
+export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 0): Promise<Stream> {
+  const progress = { step: "" };
+  if (timeoutMs <= 0 || timeoutMs === Infinity) return await connectStack(endpoint, context, progress);
+  const limit = new AbortController();
+  const timer = setTimeout(() => {
+    const seconds = timeoutMs / 1000;
+    const text = `connect(${endpoint.name}): Connection timed out after ${seconds} s (connect-timeout)`;
+    limit.abort(new ConnectError(`${text}, step: ${progress.step}`, { code: "ETIMEDOUT" }));
+  }, timeoutMs);
+  try {
+    const signal = AbortSignal.any([context.signal, limit.signal]);
+    return await connectStack(endpoint, { ...context, signal }, progress);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function connectStack(endpoint: Endpoint, context: Context, progress: { step: string }): Promise<Stream> {
+  if ("dual" in endpoint.source) {
+    const { read, write } = endpoint.source.dual;
+    const reading = await connectStack(read, { ...context, direction: "read" }, progress);
+    try {
+      return dual(reading, await connectStack(write, { ...context, direction: "write" }, progress));
+    } catch (error) {
+      reading.abort();
+      throw error;
+    }
+  }
+  const { protocol, spec } = endpoint.source;
+  if (!protocol.connect) throw new ConfigError(`${endpoint.name}: ${protocol.name} cannot connect`);
+  progress.step = protocol.name.toLowerCase();
+  const direction = context.direction === "both" ? endpoint.direction : context.direction;
+  let stream = await protocol.connect(spec, { ...context, direction });
+  for (const { layer, spec } of endpoint.layers) {
+    if (!layer.client) throw new ConfigError(`${endpoint.name}: ${layer.name} cannot connect`);
+    progress.step = layer.schemes[0] ?? layer.name;
+    stream = await layer.client(stream, spec, context);
+  }
+  return withEnds(stream, endpoint);
+}
+
+/** Opens the listening socket of `endpoint`; layers wait for `welcome`. */
+export async function listen(endpoint: Endpoint, context: Context): Promise<Listener> {
+  if ("dual" in endpoint.source || !endpoint.source.protocol.listen) {
+    throw new ConfigError(`${endpoint.name}: cannot listen`);
+  }
+  const { protocol, spec } = endpoint.source;
+  return await protocol.listen!(spec, context);
+}
+
+/**
+ * Runs the layers' server steps for one caller, in the session's own task. On failure the caller has been refused and
+ * everything released.
+ */
+export async function welcome(incoming: Incoming, endpoint: Endpoint, context: Context): Promise<Incoming> {
+  for (const { layer, spec } of endpoint.layers) {
+    if (!layer.server) throw new ConfigError(`${endpoint.name}: ${layer.name} cannot listen`);
+    incoming = await layer.server(await incoming.accept(context.signal), spec, context);
+  }
+  return incoming;
+}
+
+/** Applies the options about ends (addresses.md 5.4) to an open stream. */
+export function withEnds(stream: Stream, { stream: options }: Endpoint): Stream {
+  if (options.ignoreeof) stream = ignoreEnd(stream, options.pollinterval ?? 1000);
+  if (options.null_eof && stream.kind === "datagram") stream = endAtEmpty(stream);
+  if (options.readbytes !== undefined) stream = limitBytes(stream, options.readbytes);
+  const shut: Shut | undefined = options.shut_none
+    ? "none"
+    : options.shut_close
+    ? "close"
+    : options.shut_null
+    ? "null"
+    : undefined;
+  return shut ? shutBy(stream, shut) : stream;
+}

@@ -1,0 +1,34 @@
+/** A stream that passes everything on to another, except what is changed: the base of every wrapper. */
+import type { ByteStream, DatagramStream } from "./stream.ts";
+
+/** A plain object over `stream` with `changes` in place; it is no bare handle, so `native` is gone. */
+export function delegateBytes(stream: ByteStream, changes: Partial<ByteStream>): ByteStream {
+  const same: ByteStream = {
+    kind: "byte",
+    info: stream.info,
+    read: () => stream.read(),
+    write: (bytes) => stream.write(bytes),
+    closeWrite: () => stream.closeWrite(),
+    abort: (reason) => stream.abort(reason),
+    finished: stream.finished && (() => stream.finished!()),
+  };
+  return Object.assign(same, changes);
+}
+
+/** As `delegateBytes`, for datagrams. */
+export function delegateDatagrams(stream: DatagramStream, changes: Partial<DatagramStream>): DatagramStream {
+  const same: DatagramStream = {
+    kind: "datagram",
+    info: stream.info,
+    maxDatagramBytes: stream.maxDatagramBytes,
+    get dropped() {
+      return stream.dropped;
+    },
+    receive: () => stream.receive(),
+    send: (batch) => stream.send(batch),
+    closeWrite: () => stream.closeWrite(),
+    abort: (reason) => stream.abort(reason),
+    finished: stream.finished && (() => stream.finished!()),
+  };
+  return Object.assign(same, changes);
+}

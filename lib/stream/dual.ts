@@ -1,0 +1,40 @@
+/** Two streams as one: read from the first, written to the second (`STDIN!!STDOUT`). */
+import type { Datagram, Stream } from "./stream.ts";
+
+/**
+ * Joins two streams of one kind and owns both. The unused halves are left alone until `abort`, which releases both.
+ */
+export function dual(reading: Stream, writing: Stream): Stream {
+  const shared = {
+    info: {
+      protocol: "Dual",
+      name: `${reading.info.name}!!${writing.info.name}`,
+      local: writing.info.local,
+      remote: reading.info.remote,
+    },
+    closeWrite: () => writing.closeWrite(),
+    abort(reason?: unknown) {
+      reading.abort(reason);
+      writing.abort(reason);
+    },
+    async finished() {
+      await Promise.all([reading.finished?.(), writing.finished?.()]);
+    },
+  };
+  if (reading.kind === "byte" && writing.kind === "byte") {
+    return { ...shared, kind: "byte", read: () => reading.read(), write: (bytes) => writing.write(bytes) };
+  }
+  if (reading.kind === "datagram" && writing.kind === "datagram") {
+    return {
+      ...shared,
+      kind: "datagram",
+      maxDatagramBytes: writing.maxDatagramBytes,
+      get dropped() {
+        return reading.dropped + writing.dropped;
+      },
+      receive: () => reading.receive(),
+      send: (batch: readonly Datagram[]) => writing.send(batch),
+    };
+  }
+  throw new TypeError("dual() needs two streams of one kind");
+}
