@@ -1,0 +1,248 @@
+// @ts-types="../../tests/deno_std.d.ts"
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { StreamError } from "../errors.ts";
+import type { Step } from "../protocol.ts";
+import { delegateBytes } from "./delegate.ts";
+import { bytePair, datagramPair } from "./memory.ts";
+import { type DirectionOptions, noFlows, relay, type RelayOptions, type RelaySummary } from "./relay.ts";
+import type { ByteStream, DatagramStream, Stream } from "./stream.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const bytes: DirectionOptions = { steps: [], payload: "byte" };
+const messages: DirectionOptions = { steps: [], payload: "datagram" };
+
+function start(downstream: Stream, upstream: Stream, changes: Partial<RelayOptions> = {}) {
+  const flows = noFlows();
+  const signal = new AbortController().signal;
+  const way = (source: Stream) => source.kind === "byte" ? bytes : messages;
+  const options: RelayOptions = {
+    ltr: way(downstream),
+    rtl: way(upstream),
+    direction: "both",
+    lingerMs: 5000,
+    idleTimeoutMs: Infinity,
+    signal,
+    flows,
+    ...changes,
+  };
+  return { flows, done: relay(downstream, upstream, options) };
+}
+
+/** Two relayed ends as their peers see them: `client` and `server`. */
+function joined(changes: Partial<RelayOptions> = {}) {
+  const [client, downstream] = bytePair();
+  const [server, upstream] = bytePair();
+  return { client, server, ...start(downstream, upstream, changes) };
+}
+
+async function readAll(stream: ByteStream): Promise<string> {
+  let text = "";
+  for (let data = await stream.read(); data; data = await stream.read()) text += new TextDecoder().decode(data);
+  return text;
+}
+
+async function receiveAll(stream: DatagramStream): Promise<string[]> {
+  const all: string[] = [];
+  for (let batch = await stream.receive(); batch; batch = await stream.receive()) {
+    all.push(...batch.map(({ data }) => new TextDecoder().decode(data)));
+  }
+  return all;
+}
+
+Deno.test("relay() half-closes upstream when downstream ends, and goes on the other way", async () => {
+  const { client, server, done, flows } = joined();
+  await client.write(encode("question"));
+  await client.closeWrite();
+  assertEquals(await readAll(server), "question");
+  await server.write(encode("answer"));
+  await server.closeWrite();
+  assertEquals(await readAll(client), "answer");
+  assertEquals((await done).end, "eof");
+  assertEquals(flows.ltr.bytes, 8);
+  assertEquals(flows.rtl.bytes, 6);
+});
+
+Deno.test("relay() half-closes downstream when upstream ends, and goes on the other way", async () => {
+  const { client, server, done } = joined();
+  await server.closeWrite();
+  assertEquals(await readAll(client), "");
+  await client.write(encode("late"));
+  await client.closeWrite();
+  assertEquals(await readAll(server), "late");
+  assertEquals((await done).end, "eof");
+});
+
+for (const side of ["downstream", "upstream"] as const) {
+  Deno.test(`relay() resets the other side when ${side} fails, and names the side`, async () => {
+    const { client, server, done } = joined();
+    const [broken, other] = side === "downstream" ? [client, server] : [server, client];
+    const seen = assertRejects(() => readAll(other), StreamError);
+    broken.abort(new StreamError("pulled the plug", { code: "ECONNRESET" }));
+    await seen;
+    const { end, error } = await done;
+    assertEquals(end, "error");
+    assertEquals((error as StreamError).side, side);
+  });
+}
+
+Deno.test("relay() holds the writer back while the reader is slow", async () => {
+  const { client, server, done } = joined();
+  let accepted = 0;
+  const writing = (async () => {
+    for (let i = 0; i < 64; i++) {
+      await client.write(new Uint8Array(65_536));
+      accepted++;
+    }
+    await client.closeWrite();
+  })();
+  // Let everything settle that can move without a reader.
+  for (let i = 0; i < 200; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+  assert(accepted < 8, `${accepted} blocks were accepted although nobody reads`);
+  let total = 0;
+  for (let data = await server.read(); data; data = await server.read()) total += data.length;
+  await writing;
+  assertEquals(total, 64 * 65_536);
+  await server.closeWrite();
+  assertEquals((await done).end, "eof");
+});
+
+Deno.test("relay() ends after lingerMs of silence once one side has ended, and data restarts the clock", async () => {
+  const { client, server, done } = joined({ lingerMs: 300 });
+  await client.closeWrite();
+  const began = performance.now();
+  for (let i = 0; i < 4; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await server.write(encode("x"));
+    await client.read();
+  }
+  assertEquals((await done).end, "linger");
+  assert(performance.now() - began >= 850, "the clock was not restarted by data");
+});
+
+Deno.test("relay() with lingerMs 0 ends as soon as one side has", async () => {
+  const { client, done } = joined({ lingerMs: 0 });
+  await client.closeWrite();
+  assertEquals((await done).end, "linger");
+});
+
+Deno.test("relay() ends after idleTimeoutMs of silence, without an error", async () => {
+  const { done } = joined({ idleTimeoutMs: 20 });
+  const { end, error } = await done;
+  assertEquals(end, "idle");
+  assertEquals(error, undefined);
+});
+
+Deno.test("relay() ends with the signal's reason, and both peers see an error", async () => {
+  const control = new AbortController();
+  const { client, server, done } = joined({ signal: control.signal });
+  const reason = new StreamError("stop", { code: "STOPPED" });
+  const seen = [assertRejects(() => readAll(client)), assertRejects(() => readAll(server))];
+  control.abort(reason);
+  await Promise.all(seen);
+  assertEquals((await done).error, reason);
+});
+
+Deno.test("relay() in one direction shuts the unused half at once and does not wait for the target's", async () => {
+  const { client, server, done } = joined({ direction: "ltr" });
+  assertEquals(await readAll(client), "");
+  await server.write(encode("nobody wants this"));
+  await client.write(encode("data"));
+  await client.closeWrite();
+  assertEquals(await readAll(server), "data");
+  assertEquals((await done).end, "eof");
+});
+
+Deno.test("relay() waits for finished() and reports its failure", async () => {
+  const [client, downstream] = bytePair();
+  const [server, upstream] = bytePair();
+  const failing = delegateBytes(upstream, {
+    finished: () => Promise.reject(new StreamError("child 1 exited with status 7")),
+  });
+  const { done } = start(downstream, failing);
+  await client.closeWrite();
+  await server.closeWrite();
+  const summary: RelaySummary = await done;
+  assertEquals(summary.end, "error");
+  assertEquals((summary.error as Error).message, "child 1 exited with status 7");
+});
+
+Deno.test("relay() turns blocks into datagrams of at most what the target takes", async () => {
+  const [client, downstream] = bytePair({ capacityBytes: 1 << 20 });
+  const [server, upstream] = datagramPair();
+  const { done } = start(downstream, upstream, { ltr: bytes, lingerMs: 0 });
+  await client.write(new Uint8Array(100_000));
+  await client.closeWrite();
+  const sizes: number[] = [];
+  for (let batch = await server.receive(); batch; batch = await server.receive()) {
+    sizes.push(...batch.map(({ data }) => data.length));
+  }
+  await done;
+  assertEquals(sizes.reduce((a, b) => a + b), 100_000);
+  assert(sizes.every((size) => size <= 65_536));
+});
+
+Deno.test("relay() concatenates datagrams for a byte stream", async () => {
+  const [client, downstream] = datagramPair();
+  const [server, upstream] = bytePair();
+  const { done, flows } = start(downstream, upstream, { lingerMs: 0 });
+  await client.send(["a", "", "bc", "d"].map((text) => ({ data: encode(text) })));
+  await client.closeWrite();
+  assertEquals(await readAll(server), "abcd");
+  await done;
+  assertEquals(flows.ltr.bytes, 4);
+});
+
+Deno.test("relay() keeps boundaries, empty datagrams and meta between datagram streams", async () => {
+  const [client, downstream] = datagramPair();
+  const [server, upstream] = datagramPair();
+  const { done, flows } = start(downstream, upstream, { lingerMs: 0 });
+  await client.send([{ data: encode("a"), meta: { type: "text" } }, { data: new Uint8Array() }]);
+  const batch = await server.receive();
+  assertEquals(batch?.[0]?.meta?.type, "text");
+  await client.closeWrite();
+  const rest = await receiveAll(server);
+  await done;
+  assertEquals([...batch!.map(({ data }) => data.length), ...rest.map((text) => text.length)], [1, 0]);
+  assertEquals(flows.ltr.messages, 2);
+});
+
+Deno.test("relay() cuts datagrams only at an explicit blockBytes, and says so", async () => {
+  const [client, downstream] = datagramPair();
+  const [server, upstream] = datagramPair();
+  const cut: number[] = [];
+  const { done } = start(downstream, upstream, { blockBytes: 4, onCut: (n) => cut.push(n), lingerMs: 0 });
+  await client.send([{ data: encode("123456") }, { data: encode("ab") }]);
+  await client.closeWrite();
+  assertEquals(await receiveAll(server), ["1234", "ab"]);
+  await done;
+  assertEquals(cut, [6]);
+});
+
+Deno.test("relay() runs steps in order, gives them their rest at the end, and closes them", async () => {
+  const log: string[] = [];
+  const tag = (name: string): Step => ({
+    push: ({ data }, emit) => emit({ data: encode(`${name}(${new TextDecoder().decode(data)})`) }),
+    end: (emit) => emit({ data: encode(`${name}.`) }),
+    close: () => log.push(name),
+  });
+  const { client, server, done } = joined({ ltr: { steps: [tag("a"), tag("b")], payload: "byte" } });
+  await client.write(encode("x"));
+  await client.closeWrite();
+  assertEquals(await readAll(server), "b(a(x))b(a.)b.");
+  await server.closeWrite();
+  await done;
+  assertEquals(log, ["a", "b"]);
+});
+
+Deno.test("relay() shows the tap what it writes", async () => {
+  const seen: string[] = [];
+  const { client, server, done } = joined({
+    ltr: { ...bytes, tap: (data) => seen.push(new TextDecoder().decode(data)) },
+  });
+  await client.write(encode("hello"));
+  await client.closeWrite();
+  await readAll(server);
+  await server.closeWrite();
+  await done;
+  assertEquals(seen.join(""), "hello");
+});
