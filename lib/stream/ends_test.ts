@@ -20,9 +20,9 @@ function scripted(blocks: (string | null)[]): ByteStream {
 }
 
 Deno.test("ignoreEnd() reads on after an end", async () => {
-  const stream = ignoreEnd(scripted(["one", null, null, "two"]), 1);
-  assertEquals(decode(await stream.read() as Uint8Array), "one");
-  assertEquals(decode(await stream.read() as Uint8Array), "two");
+  const stream = ignoreEnd(scripted(["one", null, null, "two"]), 1) as ByteStream;
+  assertEquals(decode(await stream.read()), "one");
+  assertEquals(decode(await stream.read()), "two");
   stream.abort();
 });
 
