@@ -81,7 +81,11 @@ export async function openLocal<T>(
 }
 
 /** The first attempt that succeeds. Failed ones are told as notices, the last one is thrown. */
-export async function tryEach<A, T>(addresses: readonly A[], log: Log, attempt: (address: A) => Promise<T>): Promise<T> {
+export async function tryEach<A, T>(
+  addresses: readonly A[],
+  log: Log,
+  attempt: (address: A) => Promise<T>,
+): Promise<T> {
   for (const address of addresses.slice(0, -1)) {
     try {
       return await attempt(address);

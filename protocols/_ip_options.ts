@@ -1,4 +1,5 @@
 /** Settings of everything with an IP address and a port: which version, which local end, which peers. */
+import { ConfigError } from "../lib/errors.ts";
 import type { AddressType } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type Net, parseNet, printNet } from "../lib/stream/net_range.ts";
@@ -101,4 +102,23 @@ export function ipForms(type: AddressType): AddressType[] {
     help: `${type.help}, IPv${version} only`,
   });
   return [type, form(4), form(6)];
+}
+
+/** Refuses an endpoint without a port or host, and a listener whose `bind` says another end than its parameters. */
+export function checkIpParameters(
+  name: string,
+  spec: { readonly address?: string; readonly port?: number; readonly bind?: Bind },
+  listens: boolean,
+): void {
+  if (!listens && !spec.address) throw new ConfigError(`${name}: address is missing`);
+  if (spec.port === undefined && !(listens && spec.bind?.port !== undefined)) {
+    throw new ConfigError(`${name}: port is missing`);
+  }
+  if (!listens || !spec.bind) return;
+  const otherHost = spec.bind.host !== undefined && spec.address !== undefined && spec.bind.host !== spec.address;
+  const otherPort = spec.bind.port !== undefined && spec.port !== undefined && spec.bind.port !== spec.port;
+  if (otherHost || otherPort) {
+    const written = printBind({ host: spec.address, port: spec.port });
+    throw new ConfigError(`${name}: option "bind=${printBind(spec.bind)}" contradicts ${written}`);
+  }
 }

@@ -1,11 +1,10 @@
 /** TCP: connectors and listeners for both IP versions. */
-import { ConfigError } from "../lib/errors.ts";
 import type { Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { formatAddress } from "../lib/stream/stream.ts";
 import { localAddress, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
 import { withAdvice } from "./_errors.ts";
-import { ipFields, ipForms, printBind, sourceport } from "./_ip_options.ts";
+import { checkIpParameters, ipFields, ipForms, sourceport } from "./_ip_options.ts";
 import { backlogField, checkRole, defaultBacklog, tcpSocketFields, tcpSocketOptions } from "./_socket_options.ts";
 import { SocketListener } from "./_stream_listener.ts";
 
@@ -65,22 +64,3 @@ export const tcp: Protocol<TcpSpec> = {
     });
   },
 };
-
-/** Refuses an endpoint without a port or host, and a listener whose `bind` says another end than its parameters. */
-export function checkIpParameters(
-  name: string,
-  spec: Pick<TcpSpec, "address" | "port" | "bind">,
-  listens: boolean,
-): void {
-  if (!listens && !spec.address) throw new ConfigError(`${name}: address is missing`);
-  if (spec.port === undefined && !(listens && spec.bind?.port !== undefined)) {
-    throw new ConfigError(`${name}: port is missing`);
-  }
-  if (!listens || !spec.bind) return;
-  const otherHost = spec.bind.host !== undefined && spec.address !== undefined && spec.bind.host !== spec.address;
-  const otherPort = spec.bind.port !== undefined && spec.port !== undefined && spec.bind.port !== spec.port;
-  if (otherHost || otherPort) {
-    const written = printBind({ host: spec.address, port: spec.port });
-    throw new ConfigError(`${name}: option "bind=${printBind(spec.bind)}" contradicts ${written}`);
-  }
-}

@@ -1,0 +1,12 @@
+/** Keeps a message that may come with every datagram to one a minute. */
+export class OnceAMinute {
+  #last = -Infinity;
+
+  /** True when the last true answer is a minute old. */
+  due(): boolean {
+    const now = performance.now();
+    if (now - this.#last < 60_000) return false;
+    this.#last = now;
+    return true;
+  }
+}

@@ -1,0 +1,133 @@
+/** A listener that makes a session of every single datagram: RECVFROM. */
+import type { Packet } from "../lib/driver.ts";
+import { StreamError } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import type { Incoming, Listener } from "../lib/protocol.ts";
+import {
+  type Datagram,
+  type DatagramStream,
+  formatAddress,
+  type SocketAddress,
+  type StreamInfo,
+} from "../lib/stream/stream.ts";
+import { closed } from "./_datagram_stream.ts";
+import type { SenderFilter } from "./_sender_filter.ts";
+import type { SharedSocket } from "./_shared_socket.ts";
+
+export interface RecvfromOptions {
+  readonly protocol: string;
+  readonly log: Log;
+  readonly filter: SenderFilter;
+  readonly maxDatagramBytes?: number;
+}
+
+/**
+ * Reads the socket only when asked for the next caller: datagrams nobody takes wait in the system's bounded buffer.
+ * Disposal ends that; sessions already given out may still answer, and the last of them closes the socket.
+ */
+export class RecvfromListener implements Listener, AsyncIterator<Incoming> {
+  readonly #shared: SharedSocket;
+  readonly #options: RecvfromOptions;
+  readonly #stop = Promise.withResolvers<null>();
+  #waiting: Packet[] = [];
+  #disposed = false;
+
+  constructor(shared: SharedSocket, options: RecvfromOptions) {
+    this.#shared = shared;
+    this.#options = options;
+    options.log.notice("listener.open", `listening on ${formatAddress(this.address)}`);
+  }
+
+  get address(): SocketAddress {
+    return this.#shared.socket.local;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Incoming> {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Incoming>> {
+    while (!this.#disposed) {
+      const packet = this.#waiting.shift();
+      if (packet) return { done: false, value: this.#incoming(packet) };
+      const packets = await Promise.race([this.#shared.socket.receive(), this.#stop.promise]);
+      if (packets === null) break;
+      this.#waiting = [...this.#options.filter.filter(packets)];
+    }
+    return { done: true, value: undefined };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#waiting = [];
+    this.#stop.resolve(null);
+    this.#shared.release();
+  }
+
+  #incoming(packet: Packet): Incoming {
+    const { protocol, log, maxDatagramBytes } = this.#options;
+    const remote = packet.from.address;
+    const info: StreamInfo = { protocol, name: formatAddress(remote), local: this.address, remote };
+    log.notice("listener.accept", `receiving packet from ${info.name} on ${formatAddress(this.address)}`);
+    const stream = new OneDatagramStream(this.#shared, packet, info, maxDatagramBytes);
+    return {
+      info,
+      accept: async (signal) => {
+        if (signal.aborted) stream.abort(signal.reason);
+        signal.throwIfAborted();
+        return stream;
+      },
+      reject: async (error) => stream.abort(error),
+    };
+  }
+}
+
+/** Gives one datagram, then ends; what is sent answers its sender. Holds one use of the shared socket. */
+class OneDatagramStream implements DatagramStream {
+  readonly kind = "datagram";
+  readonly info: StreamInfo;
+  readonly maxDatagramBytes: number | undefined;
+  readonly #shared: SharedSocket;
+  readonly #packet: Packet;
+  #given = false;
+  #dropped = 0;
+  #failure: { error: unknown } | undefined;
+
+  constructor(shared: SharedSocket, packet: Packet, info: StreamInfo, maxDatagramBytes: number | undefined) {
+    this.#shared = shared;
+    this.#packet = packet;
+    this.info = info;
+    this.maxDatagramBytes = maxDatagramBytes;
+    shared.take();
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  async receive(): Promise<readonly Datagram[] | null> {
+    if (this.#failure) throw this.#failure.error;
+    if (this.#given) return null;
+    this.#given = true;
+    return [this.#packet];
+  }
+
+  async send(batch: readonly Datagram[]): Promise<void> {
+    if (this.#failure) throw this.#failure.error;
+    const { from } = this.#packet;
+    if (from.address.family === "unix" && from.address.path === "") {
+      this.#dropped += batch.length;
+      throw new StreamError("sendto: the sender has no name to answer to; it must bind one", { code: "EDESTADDRREQ" });
+    }
+    await this.#shared.socket.send(batch, from);
+  }
+
+  async closeWrite(): Promise<void> {}
+
+  abort(reason?: unknown): void {
+    if (this.#failure) return;
+    this.#failure = { error: reason ?? closed(this.info) };
+    this.#shared.release();
+  }
+}

@@ -1,0 +1,204 @@
+/** UDP: connected to one peer, or a listener that gives every sender a session. */
+import type { DatagramSocket } from "../lib/driver.ts";
+import type { Context, Protocol } from "../lib/protocol.ts";
+import * as s from "../lib/schema.ts";
+import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
+import { anyAddress, type IpAddress, localAddress, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
+import { DatagramListener } from "./_datagram_listener.ts";
+import { maxUdpBytes, SocketDatagramStream, warnOfDrops } from "./_datagram_stream.ts";
+import { withAdvice } from "./_errors.ts";
+import { checkIpParameters, ipFields, ipForms, range, sourceport } from "./_ip_options.ts";
+import { RecvfromListener } from "./_recvfrom_listener.ts";
+import { SenderFilter, type SenderRules } from "./_sender_filter.ts";
+import { SharedSocket } from "./_shared_socket.ts";
+import { checkRole, ipSocketFields, multicastFields, udpSocketOptions } from "./_socket_options.ts";
+
+const commonFields = { ...ipFields, sourceport, ...ipSocketFields, ...multicastFields };
+
+const udpSpec = s.object({
+  ...commonFields,
+  queue: s.integer({ min: 1, default: 1024, group: "sessions", help: "Datagrams kept per peer (at most 1 MiB)" }),
+  // The engine's option; without it the listener ignores further peers.
+  fork: s.boolean({ group: "sessions", help: "Serve many sessions, not only the first" }),
+});
+export type UdpSpec = s.SpecOf<typeof udpSpec>;
+
+const sendtoSpec = s.object(commonFields);
+export type UdpSendtoSpec = s.SpecOf<typeof sendtoSpec>;
+
+const receiverSpec = s.object({ ...commonFields, range });
+export type UdpReceiverSpec = s.SpecOf<typeof receiverSpec>;
+
+export const udp: Protocol<UdpSpec> = {
+  name: "UDP",
+  types: [
+    ...ipForms({
+      names: ["UDP", "UDP-CONNECT", "UDP-C", "C-UDP", "CONNECT-UDP"],
+      role: "connect",
+      parameters: { form: "host:port" },
+      help: "Exchange datagrams with one UDP peer",
+    }),
+    ...ipForms({
+      names: ["UDP-LISTEN", "UDP-L", "L-UDP", "LISTEN-UDP"],
+      role: "listen",
+      parameters: { form: "[host:]port" },
+      help: "One session per sender of UDP datagrams",
+    }),
+    {
+      names: ["UDP-SERVER"],
+      role: "listen",
+      parameters: { form: "[host:]port" },
+      implies: { fork: true },
+      help: "UDP-LISTEN with fork",
+    },
+  ],
+  kind: "datagram",
+  end: "none",
+  spec: udpSpec,
+
+  check(spec, { role }) {
+    checkRole("UDP", this.spec.fields, spec, role);
+    checkIpParameters("UDP", spec, role === "listen");
+  },
+
+  async connect(spec, context) {
+    const { driver, log } = context;
+    return await tryEach(await remoteAddresses(spec, context), log, async (remote) => {
+      const local = await localAddress(spec, spec.sourceport, remote.family, context);
+      const name = formatAddress(remote);
+      log.notice("connect.open", `opening connection to ${name}`);
+      const maxDatagramBytes = maxUdpBytes(remote);
+      const onDrop = warnOfDrops(log, name, maxDatagramBytes);
+      const socket = await withAdvice(
+        local ?? remote,
+        () => driver.openDatagram({ local, remote, onDrop }, udpSocketOptions(spec)),
+      );
+      log.notice("connect.done", `successfully connected from local address ${formatAddress(socket.local)}`);
+      const info = { protocol: "UDP", name, local: socket.local, remote };
+      return new SocketDatagramStream(socket, { info, maxDatagramBytes });
+    });
+  },
+
+  async listen(spec, context) {
+    const shared = new SharedSocket(await openReceiver(spec, context));
+    return new DatagramListener(shared, {
+      protocol: "UDP",
+      log: context.log,
+      fork: spec.fork ?? false,
+      queueDatagrams: spec.queue ?? 1024,
+      maxDatagramBytes: maxUdpBytes(shared.socket.local),
+    });
+  },
+};
+
+export const udpSendto: Protocol<UdpSendtoSpec> = {
+  name: "UDP-SENDTO",
+  types: ipForms({
+    names: ["UDP-SENDTO", "UDP-SEND"],
+    role: "connect",
+    parameters: { form: "host:port" },
+    help: "As UDP, without connecting: refusals of the peer go unnoticed",
+  }),
+  kind: "datagram",
+  end: "none",
+  spec: sendtoSpec,
+  check: (spec) => checkIpParameters("UDP-SENDTO", spec, false),
+  connect: (spec, context) => openUnconnected("UDP-SENDTO", spec, context, spec.sourceport, (only) => ({ only })),
+};
+
+export const udpDatagram: Protocol<UdpReceiverSpec> = {
+  name: "UDP-DATAGRAM",
+  types: ipForms({
+    names: ["UDP-DATAGRAM", "UDP-DGRAM", "UDP-BIND"],
+    role: "local",
+    parameters: { form: "host:port" },
+    help: "Send to one address, also broadcast or multicast; receive from anybody",
+  }),
+  kind: "datagram",
+  end: "none",
+  spec: receiverSpec,
+  check: (spec) => checkIpParameters("UDP-DATAGRAM", spec, false),
+  connect: (spec, context) =>
+    openUnconnected("UDP-DATAGRAM", spec, context, undefined, () => ({
+      range: spec.range,
+      sourceport: spec.sourceport,
+    })),
+};
+
+export const udpRecv: Protocol<UdpReceiverSpec> = {
+  name: "UDP-RECV",
+  types: ipForms({
+    names: ["UDP-RECV", "UDP-RECEIVE"],
+    role: "local",
+    parameters: { form: "[host:]port" },
+    direction: "read",
+    help: "Receive datagrams from anybody",
+  }),
+  kind: "datagram",
+  end: "none",
+  spec: receiverSpec,
+  check: (spec) => checkIpParameters("UDP-RECV", spec, true),
+  async connect(spec, context) {
+    const socket = await openReceiver(spec, context);
+    const name = formatAddress(socket.local);
+    context.log.notice("receiver.open", `receiving on ${name}`);
+    const filter = new SenderFilter({ range: spec.range, sourceport: spec.sourceport }, context.log);
+    return new SocketDatagramStream(socket, { info: { protocol: "UDP-RECV", name, local: socket.local }, filter });
+  },
+};
+
+export const udpRecvfrom: Protocol<UdpReceiverSpec> = {
+  name: "UDP-RECVFROM",
+  types: ipForms({
+    names: ["UDP-RECVFROM"],
+    role: "listen",
+    parameters: { form: "[host:]port" },
+    help: "Receive one datagram and answer its sender; with fork again and again",
+  }),
+  kind: "datagram",
+  end: "none",
+  spec: receiverSpec,
+  check: (spec) => checkIpParameters("UDP-RECVFROM", spec, true),
+  async listen(spec, context) {
+    const shared = new SharedSocket(await openReceiver(spec, context));
+    return new RecvfromListener(shared, {
+      protocol: "UDP-RECVFROM",
+      log: context.log,
+      filter: new SenderFilter({ range: spec.range, sourceport: spec.sourceport }, context.log),
+      maxDatagramBytes: maxUdpBytes(shared.socket.local),
+    });
+  },
+};
+
+/** The socket of a listener or receiver, bound to what the settings ask for. */
+async function openReceiver(spec: UdpSendtoSpec, context: Context): Promise<DatagramSocket> {
+  return await openLocal(spec, context, (local, options) => {
+    const onDrop = warnOfDrops(context.log, "a peer", maxUdpBytes(local));
+    return withAdvice(
+      local,
+      () => context.driver.openDatagram({ local, onDrop }, { ...udpSocketOptions(spec), ...options }),
+    );
+  });
+}
+
+/** A stream that sends to the endpoint's address and receives from senders that the rules allow. */
+async function openUnconnected(
+  protocol: string,
+  spec: UdpSendtoSpec,
+  context: Context,
+  localPort: number | undefined,
+  rules: (remote: IpAddress) => SenderRules,
+): Promise<DatagramStream> {
+  const { driver, log } = context;
+  return await tryEach(await remoteAddresses(spec, context), log, async (remote) => {
+    const local = await localAddress(spec, localPort, remote.family, context) ?? anyAddress(remote.family, 0);
+    const name = formatAddress(remote);
+    const maxDatagramBytes = maxUdpBytes(remote);
+    const onDrop = warnOfDrops(log, name, maxDatagramBytes);
+    const socket = await withAdvice(local, () => driver.openDatagram({ local, onDrop }, udpSocketOptions(spec)));
+    log.notice("connect.done", `sending to ${name} from local address ${formatAddress(socket.local)}`);
+    const info = { protocol, name, local: socket.local, remote };
+    const filter = new SenderFilter(rules(remote), log);
+    return new SocketDatagramStream(socket, { info, to: remote, filter, maxDatagramBytes });
+  });
+}
