@@ -5,6 +5,7 @@
 import { L7mpError, type Side } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { Chain } from "./chain.ts";
+import { isNativeByteHandle, type NativeByteHandle, wouldBlock } from "./native_handle.ts";
 import type { ByteStream, Datagram, Stream, StreamKind } from "./stream.ts";
 
 /** Sees what is about to be written; must not keep it. */
@@ -101,6 +102,45 @@ async function byteLoop(source: Stream, sink: Stream, { flow, activity, sides }:
   }
 }
 
+/**
+ * Descriptor to descriptor, without a promise per chunk: reads and sends at once while both are ready, waits only when
+ * one is not. The buffer is the pool's again before every wait for the source; while the sink is stuck it holds what the
+ * sink has not taken.
+ */
+async function nativeLoop(from: Stream, to: Stream, { flow, activity, sides }: PumpOptions): Promise<void> {
+  const source = from.native as NativeByteHandle;
+  const sink = to.native as NativeByteHandle;
+  for (;;) {
+    const buffer = source.takeBuffer(source.readBytes);
+    let side = sides.source;
+    try {
+      const count = source.tryRead(buffer, buffer.length);
+      if (count === 0) return;
+      side = sides.sink;
+      for (let sent = 0; sent < count;) {
+        const taken = sink.trySend(buffer, sent, count);
+        if (taken === wouldBlock) await sink.waitWritable();
+        else sent += taken;
+      }
+      if (count > 0) {
+        flow.bytes += count;
+        flow.messages++;
+        activity.at = performance.now();
+        continue;
+      }
+    } catch (error) {
+      throw onSide(side, error);
+    } finally {
+      source.giveBuffer(buffer);
+    }
+    try {
+      await source.waitReadable();
+    } catch (error) {
+      throw onSide(sides.source, error);
+    }
+  }
+}
+
 function writer(sink: Stream, options: PumpOptions): (batch: readonly Datagram[]) => Promise<void> {
   const { flow, tap, sides, payload, blockBytes = Infinity } = options;
   if (sink.kind === "byte") {
@@ -188,6 +228,12 @@ function untouched({ steps, tap, blockBytes }: PumpOptions): boolean {
 }
 
 const table: readonly Entry[] = [
+  {
+    name: "native",
+    can: ({ native: source }, { native: sink }, options) =>
+      isNativeByteHandle(source) && isNativeByteHandle(sink) && untouched(options),
+    run: nativeLoop,
+  },
   {
     name: "bytes",
     can: (source, sink, options) => source.kind === "byte" && sink.kind === "byte" && untouched(options),
