@@ -1,0 +1,203 @@
+/**
+ * Acceptance cases: the real command, started as a user would, judged by what it prints, its exit status and what it
+ * leaves behind. A case is declared once and runs for each program it applies to: always l7mp, and socat where the
+ * same words mean the same to it, so that the expectation itself is checked.
+ */
+
+import { Child, type Program, type StartOptions } from "./child.ts";
+import { type Bound, defaultDeadlineMs, delay, eventually, isBound } from "./wait.ts";
+// @ts-types="../deno_std.d.ts"
+import { assertEquals } from "@std/assert";
+
+const mainPath = new URL("../../main.ts", import.meta.url).pathname;
+
+/** The program under test: this tree, or the command that the environment variable `L7MP` names (a compiled one). */
+export const l7mp: Program = {
+  name: "l7mp",
+  command: Deno.env.has("L7MP") ? [Deno.env.get("L7MP")!] : [Deno.execPath(), "run", "-A", mainPath],
+};
+export const socat: Program = { name: "socat", command: ["socat"] };
+
+/** The version an installed program prints, or undefined where it is absent. */
+export function versionOf(command: string, args: readonly string[], pattern: RegExp): string | undefined {
+  try {
+    const { stdout, stderr } = new Deno.Command(command, { args: [...args], stdin: "null" }).outputSync();
+    return new TextDecoder().decode(stdout).concat(new TextDecoder().decode(stderr)).match(pattern)?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+const socatVersion = versionOf("socat", ["-V"], /socat version (\S+)/);
+
+export interface CaseOptions {
+  /** Whether the same words run with socat: any version, or only 1.8 and later. */
+  readonly socat?: "any" | "1.8";
+  /** Reason why this case cannot run here; it is then shown as ignored, with the reason in its name. */
+  readonly skip?: string | undefined;
+}
+
+/** Declares an acceptance case under the names `<name> l7mp` and, where asked, `<name> socat`. */
+export function acceptance(
+  name: string,
+  title: string,
+  body: (run: Run) => Promise<void>,
+  options: CaseOptions = {},
+): void {
+  declare(`${name} l7mp: ${title}`, l7mp, body, options.skip);
+  if (options.socat === undefined) return;
+  let skip = options.skip;
+  if (socatVersion === undefined) skip ??= "socat is not installed";
+  else if (options.socat === "1.8" && /^1\.[0-7]\./.test(socatVersion)) skip ??= `needs 1.8, here is ${socatVersion}`;
+  declare(`${name} socat: ${title}`, socat, body, skip);
+}
+
+function declare(name: string, program: Program, body: (run: Run) => Promise<void>, skip?: string): void {
+  Deno.test({
+    name: skip === undefined ? name : `${name} (skipped: ${skip})`,
+    ignore: skip !== undefined,
+    fn: async () => {
+      await using run = await Run.begin(program);
+      await body(run);
+      await run.finish();
+    },
+  });
+}
+
+/** One case in progress: owns its programs, peers, ports and temporary directory. */
+export class Run implements AsyncDisposable {
+  readonly program: Program;
+  readonly dir: string;
+  readonly #mark = crypto.randomUUID();
+  readonly #children: Child[] = [];
+  readonly #cleanups: (() => void | Promise<void>)[] = [];
+  readonly #ports: number[] = [];
+
+  private constructor(program: Program, dir: string) {
+    this.program = program;
+    this.dir = dir;
+  }
+
+  static async begin(program: Program): Promise<Run> {
+    return new Run(program, await Deno.makeTempDir({ prefix: "l7mp-e2e-" }));
+  }
+
+  get isL7mp(): boolean {
+    return this.program.name === "l7mp";
+  }
+
+  path(name: string): string {
+    return `${this.dir}/${name}`;
+  }
+
+  /** Runs at the end of the case, last registered first. */
+  defer(cleanup: () => void | Promise<void>): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /**
+   * A port that is free for TCP and UDP. It lies below the range from which the kernel takes ports for connections by
+   * itself, and an abstract socket name claims it until the case ends: cases that run at the same time can neither
+   * pick the same one nor take it by connecting.
+   */
+  port(): number {
+    while (true) {
+      const port = 10_000 + Math.floor(Math.random() * 22_000);
+      try {
+        const claim = Deno.listen({ transport: "unix", path: `\0l7mp-e2e-port-${port}` });
+        this.defer(() => claim.close());
+        Deno.listen({ hostname: "0.0.0.0", port }).close();
+        Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port }).close();
+      } catch (error) {
+        if (error instanceof Deno.errors.AddrInUse) continue;
+        throw error;
+      }
+      this.#ports.push(port);
+      return port;
+    }
+  }
+
+  /** Starts the program of this case, or another. Expectations in `options` are checked at its end. */
+  spawn(args: readonly string[], options: StartOptions & { program?: Program } = {}): Child {
+    const child = new Child(options.program ?? this.program, args, options, { L7MP_E2E_MARK: this.#mark });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Starts a program and waits until it bound what the case is going to use. */
+  async serve(args: readonly string[], bound: Bound, options: StartOptions & { program?: Program } = {}) {
+    const child = this.spawn(args, options);
+    const where = JSON.stringify(bound);
+    await eventually(`${child.program.name} to bind ${where}`, async () => {
+      if (!child.running) throw new Error(`ended before it bound ${where}\n${child.describe()}`);
+      return await isBound(bound, child.pid);
+    }, { details: () => child.describe() });
+    return child;
+  }
+
+  /** Starts a program, waits for its end, checks status and standard error, and gives what it printed. */
+  async out(args: readonly string[], options: StartOptions & { program?: Program } = {}): Promise<string> {
+    return (await this.spawn(args, options).end()).stdout;
+  }
+
+  /** Ends and checks all programs, and that l7mp left no process, port or socket file behind. */
+  async finish(): Promise<void> {
+    for (const child of this.#children.toReversed()) {
+      // Only l7mp must end at SIGTERM and take all that it started with it: a busy socat does not.
+      if (child.program === l7mp || !child.running) await child.finish();
+    }
+    if (!this.isL7mp) return;
+    await eventually("end of all processes", async () => (await this.#strays()).length === 0, { deadlineMs: 3000 });
+    for (const port of this.#ports) {
+      if (this.#children.length === 0) break;
+      const bound = await isBound({ tcp: port }) || await isBound({ udp: port });
+      assertEquals(bound && !this.#ownPorts.has(port), false, `port ${port} is still bound`);
+    }
+    for await (const entry of Deno.readDir(this.dir)) {
+      const left = entry.isSymlink ? undefined : (await Deno.lstat(this.path(entry.name))).isSocket;
+      assertEquals(left ?? false, false, `socket file ${entry.name} was left behind`);
+    }
+  }
+
+  readonly #ownPorts = new Set<number>();
+  /** A scripted peer in this process holds this port until the case ends. */
+  holds(port: number): void {
+    this.#ownPorts.add(port);
+  }
+
+  /** Processes of this case that are neither ended nor known to us: grandchildren. They carry our mark. */
+  async #strays(): Promise<number[]> {
+    const found: number[] = [];
+    for await (const entry of Deno.readDir("/proc")) {
+      if (!/^\d+$/.test(entry.name)) continue;
+      const environment = await Deno.readTextFile(`/proc/${entry.name}/environ`).catch(() => "");
+      if (environment.includes(`L7MP_E2E_MARK=${this.#mark}`)) found.push(Number(entry.name));
+    }
+    return found;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) child.kill("SIGKILL");
+    for (const pid of await this.#strays()) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch {
+        // It ended in this moment.
+      }
+    }
+    for (const child of this.#children) await child.release();
+    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+    await Deno.remove(this.dir, { recursive: true });
+  }
+}
+
+/** Asserts that `probe` stays false for `ms`; only for "nothing happens", which cannot be observed otherwise. */
+export async function stays(what: string, ms: number, probe: () => boolean): Promise<void> {
+  const end = performance.now() + ms;
+  while (performance.now() < end) {
+    if (probe()) throw new Error(`must not happen: ${what}`);
+    await delay(20);
+  }
+}
+
+export { type Bound, type Child, defaultDeadlineMs, eventually };

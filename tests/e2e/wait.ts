@@ -1,0 +1,91 @@
+/** Waiting for what can be observed: a condition, a bound socket, an open file. Nothing here connects to a listener. */
+
+export const defaultDeadlineMs = 20_000;
+const pollMs = 10;
+
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Polls until `probe` gives something truthy and returns that; fails after `deadlineMs` with `what` and `details()`. */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  { deadlineMs = defaultDeadlineMs, details = () => "" }: { deadlineMs?: number; details?: () => string } = {},
+): Promise<NonNullable<T>> {
+  const end = performance.now() + deadlineMs;
+  while (true) {
+    const value = await probe();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`not seen within ${deadlineMs} ms: ${what}\n${details()}`);
+    await delay(pollMs);
+  }
+}
+
+/** A promise that must settle within `deadlineMs`. */
+export async function within<T>(what: string, promise: Promise<T>, deadlineMs = defaultDeadlineMs): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${deadlineMs} ms: ${what}`)), deadlineMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What a program binds, as the kernel's tables in `/proc/PID/net` show it. */
+export type Bound =
+  | { readonly tcp: number }
+  | { readonly udp: number }
+  /** A listening UNIX stream socket; a leading `@` means the abstract name space. */
+  | { readonly unix: string }
+  | { readonly unixDatagram: string };
+
+async function table(pid: number | "self", name: string): Promise<string[][]> {
+  try {
+    const text = await Deno.readTextFile(`/proc/${pid}/net/${name}`);
+    return text.split("\n").slice(1).map((line) => line.trim().split(/\s+/));
+  } catch {
+    return [];
+  }
+}
+
+async function inetBound(pid: number | "self", names: readonly string[], port: number, state?: string) {
+  const suffix = ":" + port.toString(16).toUpperCase().padStart(4, "0");
+  for (const name of names) {
+    const rows = await table(pid, name);
+    if (rows.some((row) => row[1]?.endsWith(suffix) && (state === undefined || row[3] === state))) return true;
+  }
+  return false;
+}
+
+/** Whether a socket stands as described in the network namespace of `pid`. */
+export async function isBound(bound: Bound, pid: number | "self" = "self"): Promise<boolean> {
+  if ("tcp" in bound) return await inetBound(pid, ["tcp", "tcp6"], bound.tcp, "0A");
+  if ("udp" in bound) return await inetBound(pid, ["udp", "udp6"], bound.udp);
+  const rows = await table(pid, "unix");
+  // Columns: Num RefCount Protocol Flags Type St Inode Path; flag 0x10000 is a listening socket, type 2 a datagram one.
+  if ("unix" in bound) return rows.some((row) => row[7] === bound.unix && row[3] === "00010000");
+  return rows.some((row) => row[7] === bound.unixDatagram && row[4] === "0002");
+}
+
+/** What the descriptors of a process point to, such as `socket:[123]` or a path. */
+export async function descriptors(pid: number): Promise<string[]> {
+  const targets: string[] = [];
+  for await (const entry of Deno.readDir(`/proc/${pid}/fd`)) {
+    // A descriptor may be closed between the two calls.
+    const target = await Deno.readLink(`/proc/${pid}/fd/${entry.name}`).catch(() => null);
+    if (target !== null) targets.push(target);
+  }
+  return targets;
+}
+
+/** Resident memory of a process in bytes; `VmHWM` is its peak. */
+export async function memory(pid: number, field: "VmRSS" | "VmHWM" = "VmRSS"): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  const found = status.match(new RegExp(`^${field}:\\s+(\\d+) kB`, "m"));
+  if (!found) throw new Error(`no ${field} in /proc/${pid}/status`);
+  return Number(found[1]) * 1024;
+}
