@@ -75,3 +75,10 @@ export class StreamError extends L7mpError {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Errno's name and plain text of what the runtime threw for a system call: `ENOENT`, `No such file or directory`. */
+export function systemFault(error: unknown): { readonly code?: string; readonly text: string } {
+  const { code } = error as { code?: unknown };
+  const text = messageOf(error).replace(/ ?\(os error \d+\).*$/s, "").replace(/^[A-Z]+: /, "");
+  return { code: typeof code === "string" ? code : undefined, text };
+}

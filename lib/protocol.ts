@@ -25,6 +25,13 @@ export interface Context {
   readonly downstream?: StreamInfo;
   /** Name of the session: `cli-1`. */
   readonly sessionName?: string;
+  /**
+   * True when this session is the only one the process will have (no `fork`): standard input and output end with it.
+   * Otherwise a session leaves them open for the next.
+   */
+  readonly onlySession?: boolean;
+  /** Version of the program, for the environment of programs. */
+  readonly version?: string;
   /** Program name (`-lp`), also the second prefix of environment variables. */
   readonly program: string;
   /** Process-wide defaults a WebSocket or HTTP endpoint falls back to. */

@@ -1,19 +1,43 @@
 /** The list of everything the program knows how to do. A new plug-in is a file and a line here. */
 import type { Registry } from "../lib/protocol.ts";
 import { chunks } from "./chunks.ts";
+import { discard } from "./discard.ts";
+import { echo } from "./echo.ts";
+import { exec, shell, system } from "./exec.ts";
+import { fd } from "./fd.ts";
+import { create, gopen, open } from "./file.ts";
 import { jsonDecap } from "./json_decap.ts";
 import { jsonEncap } from "./json_encap.ts";
 import { lengthPrefix } from "./length_prefix.ts";
 import { lines } from "./lines.ts";
+import { literal } from "./literal.ts";
 import { logger } from "./logger.ts";
 import { metric } from "./metric.ts";
+import { pipe } from "./pipe.ts";
+import { stall } from "./stall.ts";
+import { stdio } from "./stdio.ts";
 import { tcp } from "./tcp.ts";
+import { text } from "./text.ts";
 import { udp, udpDatagram, udpRecv, udpRecvfrom, udpSendto } from "./udp.ts";
 import { unix, unixClient } from "./unix.ts";
 import { unixRecv, unixRecvfrom, unixSendto } from "./unix_datagram.ts";
 
 export const registry: Registry = {
   protocols: [
+    stdio,
+    fd,
+    open,
+    create,
+    gopen,
+    pipe,
+    echo,
+    discard,
+    stall,
+    text,
+    literal,
+    exec,
+    system,
+    shell,
     tcp,
     unix,
     unixClient,

@@ -1,0 +1,181 @@
+/** Opening files with socat's flags, as handles of `HandleStream`. */
+import { ConfigError } from "../lib/errors.ts";
+import type { Direction } from "../lib/protocol.ts";
+import { failed, type OpenOptions, type OwnershipOptions, prepare, removeIfThere, settle } from "./_file_options.ts";
+import { inFolder, underUmask } from "./_file_options.ts";
+import type { Handle } from "./_handle_stream.ts";
+
+export type FileSpec = OpenOptions & OwnershipOptions;
+
+/** What is asked of the system, before it is put in words or in the runtime's terms. */
+interface Access {
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
+/** The halves that are opened: what the options say, else what `direction` needs. */
+export function accessOf(spec: OpenOptions, direction: Direction): Access {
+  if (spec.rdwr) return { read: true, write: true };
+  if (spec.rdonly) return { read: true, write: false };
+  if (spec.wronly) return { read: false, write: true };
+  return { read: direction !== "write", write: direction !== "read" };
+}
+
+/** The direction a file opened with `access` can be used in. */
+export function directionOf({ read, write }: Access): Direction {
+  return read && write ? "both" : read ? "read" : "write";
+}
+
+/** Only one of rdonly, wronly and rdwr. */
+export function checkAccess(spec: OpenOptions): void {
+  const given = (["rdonly", "wronly", "rdwr"] as const).filter((name) => spec[name]);
+  if (given.length > 1) throw new ConfigError(`options ${given.map((g) => `"${g}"`).join(" and ")} exclude each other`);
+  if (spec.excl && spec.creat === false) throw new ConfigError('option "excl" needs "creat"');
+}
+
+/**
+ * Opens `path`, carries out the options around it and returns its handle. Rejects with a `ConnectError` such as
+ * `open("/x", O_WRONLY|O_CREAT): Permission denied`; nothing stays open then.
+ */
+export async function openFile(path: string, spec: FileSpec, direction: Direction): Promise<Handle> {
+  const where = inFolder(path, spec.chdir);
+  const access = accessOf(spec, direction);
+  prepare(where, spec);
+  const file = needsNumericFlags(spec, access)
+    ? await openNumeric(where, spec, access)
+    : await open(where, spec, access);
+  try {
+    await file.place(spec);
+    settle(where, spec);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return {
+    read: (buffer) => file.read(buffer),
+    write: (bytes) => file.write(bytes),
+    close: () => {
+      file.close();
+      if (spec.unlink_close) removeQuietly(where);
+    },
+  };
+}
+
+/** At the end of a stream nobody is left to tell: a path that cannot be removed stays. */
+function removeQuietly(path: string): void {
+  try {
+    removeIfThere(path);
+  } catch {
+    return;
+  }
+}
+
+interface OpenedFile {
+  read(buffer: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+  /** Carries out `seek` and `ftruncate`. */
+  place(spec: FileSpec): Promise<void>;
+}
+
+const createMode = 0o666;
+
+/** The runtime's own `open` has no O_NONBLOCK, O_NOCTTY, O_SYNC, O_DSYNC, and creates only what it may write. */
+function needsNumericFlags(spec: OpenOptions, { write }: Access): boolean {
+  const { nonblock, noctty, sync, dsync, creat, trunc, excl } = spec;
+  return !!(nonblock || noctty || sync || dsync || (excl && !creat) || (!write && (creat || trunc)));
+}
+
+async function open(path: string, spec: FileSpec, { read, write }: Access): Promise<OpenedFile> {
+  const options: Deno.OpenOptions = {
+    read,
+    write,
+    append: write && spec.append,
+    truncate: spec.trunc,
+    create: spec.creat && !spec.excl,
+    createNew: spec.creat && spec.excl,
+    ...(spec.creat && { mode: spec.mode ?? createMode }),
+  };
+  const call = `open("${path}", ${flagNames(spec, { read, write }).join("|")})`;
+  let file: Deno.FsFile;
+  try {
+    file = spec.umask === undefined
+      ? await Deno.open(path, options)
+      : underUmask(spec.umask, () => Deno.openSync(path, options));
+  } catch (error) {
+    throw failed(call, error);
+  }
+  return {
+    read: (buffer) => file.read(buffer),
+    write: (bytes) => file.write(bytes),
+    close: () => file.close(),
+    async place({ seek, seek_cur, seek_end, ftruncate }) {
+      try {
+        if (ftruncate !== undefined) await file.truncate(ftruncate);
+        if (seek !== undefined) await file.seek(seek, Deno.SeekMode.Start);
+        if (seek_cur !== undefined) await file.seek(seek_cur, Deno.SeekMode.Current);
+        if (seek_end !== undefined) await file.seek(seek_end, Deno.SeekMode.End);
+      } catch (error) {
+        throw failed(`${ftruncate === undefined ? "lseek" : "ftruncate or lseek"}("${path}")`, error);
+      }
+    },
+  };
+}
+
+/** `node:fs` takes the flags as they are; it cannot seek, so the offset is kept here. */
+async function openNumeric(path: string, spec: FileSpec, access: Access): Promise<OpenedFile> {
+  const { constants, openSync } = await import("node:fs");
+  const fs = await import("node:fs");
+  const names = flagNames(spec, access);
+  let flags = 0;
+  for (const name of names) flags |= constants[name as keyof typeof constants] as number;
+  let fd: number;
+  try {
+    fd = underUmask(spec.umask, () => openSync(path, flags, spec.mode ?? createMode));
+  } catch (error) {
+    throw failed(`open("${path}", ${names.join("|")})`, error);
+  }
+  let offset: number | null = null;
+  const moved = (count: number) => {
+    if (offset !== null) offset += count;
+    return count;
+  };
+  return {
+    read: (buffer) =>
+      new Promise((resolve, reject) =>
+        fs.read(
+          fd,
+          buffer,
+          0,
+          buffer.length,
+          offset,
+          (error, count) => error ? reject(error) : resolve(count === 0 ? null : moved(count)),
+        )
+      ),
+    write: (bytes) =>
+      new Promise((resolve, reject) =>
+        fs.write(fd, bytes, 0, bytes.length, offset, (error, count) => error ? reject(error) : resolve(moved(count)))
+      ),
+    close: () => fs.closeSync(fd),
+    async place({ seek, seek_cur, seek_end, ftruncate }) {
+      try {
+        if (ftruncate !== undefined) fs.ftruncateSync(fd, ftruncate);
+        if (seek !== undefined) offset = seek;
+        if (seek_cur !== undefined) offset = (offset ?? 0) + seek_cur;
+        if (seek_end !== undefined) offset = fs.fstatSync(fd).size + seek_end;
+      } catch (error) {
+        throw failed(`ftruncate("${path}")`, error);
+      }
+      if (offset !== null && offset < 0) throw failed(`lseek("${path}")`, new Error("Invalid argument"));
+    },
+  };
+}
+
+function flagNames(spec: OpenOptions, { read, write }: Access): string[] {
+  const names = [read && write ? "O_RDWR" : write ? "O_WRONLY" : "O_RDONLY"];
+  const optional = { O_CREAT: "creat", O_EXCL: "excl", O_TRUNC: "trunc", O_APPEND: "append" } as const;
+  for (const [flag, option] of Object.entries(optional)) if (spec[option]) names.push(flag);
+  const rest = { O_NONBLOCK: "nonblock", O_NOCTTY: "noctty", O_SYNC: "sync", O_DSYNC: "dsync" } as const;
+  for (const [flag, option] of Object.entries(rest)) if (spec[option]) names.push(flag);
+  return names;
+}

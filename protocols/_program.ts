@@ -1,0 +1,249 @@
+/** A running program as a byte stream. */
+import { ConfigError, ConnectError, StreamError, systemFault } from "../lib/errors.ts";
+import type { Context } from "../lib/protocol.ts";
+import * as s from "../lib/schema.ts";
+import { AbortGate } from "../lib/stream/abort_gate.ts";
+import type { ByteStream, StreamInfo } from "../lib/stream/stream.ts";
+import { inFolder } from "./_file_options.ts";
+import { programEnvironment } from "./_program_environment.ts";
+import { type Child, spawn } from "./_spawn.ts";
+
+const group = "programs";
+
+/** Options of every program address (addresses.md 5.7). */
+export const programOptions = {
+  pipes: s.boolean({ group, help: "Talk to the program through pipes; always so" }),
+  stderr: s.boolean({ group, help: "Standard error of the program goes to its output too" }),
+  env: s.list(s.string({ pattern: /^[^=]+=/, expected: "NAME=VALUE" }), {
+    group,
+    aliases: ["environment", "setenv"],
+    help: "Set NAME=VALUE for the program; repeatable",
+  }),
+  clear_env: s.boolean({ group, help: "The program inherits no environment" }),
+  cwd: s.string({ group, aliases: ["chdir", "cd"], help: "Folder the program starts in" }),
+  path: s.string({ group, help: "PATH of the program, also to find it" }),
+  argv0: s.string({ group, help: "Name the program sees as its own" }),
+  login: s.boolean({ group, help: "As login shells are started: its name begins with -" }),
+  umask: s.mode({ group, help: "File mode creation mask of the program" }),
+  kill_after: s.duration({ group, default: 1000, help: "Grace between TERM and KILL at the end" }),
+  end_close: s.boolean({ group: "ends", help: "At the end only close the pipes; let the program run on" }),
+};
+const programSchema = s.object(programOptions);
+export type ProgramOptions = s.SpecOf<typeof programSchema>;
+
+/** How long a silent grandchild may hold the output of a program that has exited. */
+const drainMs = 1000;
+/** Signals by number, for messages; the runtime gives names. */
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGTRAP: 5,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+};
+
+/**
+ * Starts `words` and returns the stream to its standard input and from its standard output. Rejects with a
+ * `ConnectError` when it cannot be started.
+ */
+export async function runProgram(
+  words: readonly string[],
+  options: ProgramOptions,
+  protocol: string,
+  context: Context,
+): Promise<ByteStream> {
+  context.signal.throwIfAborted();
+  if (options.stderr) needProgram(words[0]!, options.path ?? Deno.env.get("PATH") ?? "", options.cwd);
+  const [program, ...args] = options.stderr ? throughShell(words) : words;
+  if (!program) throw new ConfigError(`${protocol}: no program given`);
+  const env = { ...programEnvironment(context), ...Object.fromEntries((options.env ?? []).map(splitVariable)) };
+  if (options.path !== undefined) env.PATH = options.path;
+  const bare = program.slice(program.lastIndexOf("/") + 1);
+  const argv0 = options.login ? `-${options.argv0 ?? bare}` : options.argv0;
+  const child = await spawn({
+    program,
+    args,
+    argv0,
+    env,
+    clearEnv: options.clear_env ?? false,
+    cwd: options.cwd,
+    umask: options.umask,
+    writes: context.direction !== "read",
+    reads: context.direction !== "write",
+  });
+  const stream = new ProgramStream(child, options, { protocol, name: `${protocol}:${words[0]}` });
+  if (context.signal.aborted) {
+    stream.abort(context.signal.reason);
+    throw context.signal.reason;
+  }
+  context.log.info("program.start", `started ${words[0]} as process ${child.pid}`, { pid: child.pid });
+  return stream;
+}
+
+/** The shell makes standard error a copy of standard output, then becomes the program. */
+function throughShell(words: readonly string[]): readonly string[] {
+  return ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...words];
+}
+
+/** What the shell would only tell the peer: throws a `ConnectError` when `program` is nowhere to be found. */
+function needProgram(program: string, path: string, folder: string | undefined): void {
+  const places = program.includes("/") ? [""] : path.split(":").map((place) => `${place || "."}/`);
+  const found = places.some((place) => {
+    try {
+      return Deno.statSync(inFolder(place + program, folder)).isFile;
+    } catch {
+      return false;
+    }
+  });
+  if (found) return;
+  throw new ConnectError(`execvp("${program}"): No such file or directory`, { code: "ENOENT", retryable: false });
+}
+
+function splitVariable(text: string): [string, string] {
+  const at = text.indexOf("=");
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/**
+ * The two pipes of a child. `finished` tells how it ended; after an `abort` it resolves once the child is gone, killed
+ * (TERM, later KILL, to its whole group) unless `end_close`.
+ */
+class ProgramStream implements ByteStream {
+  readonly kind = "byte";
+  readonly info: StreamInfo;
+  readonly #child: Child;
+  readonly #options: ProgramOptions;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #exited = false;
+  #inputClosed: Promise<void> | undefined;
+  #outputEnded = false;
+  readonly #gate: AbortGate;
+  #ending: Promise<void> | undefined;
+  /** Called when the child has exited, by a read that is waiting. */
+  #onExit: (() => void) | undefined;
+
+  constructor(child: Child, options: ProgramOptions, info: StreamInfo) {
+    this.#child = child;
+    this.#options = options;
+    this.info = info;
+    this.#gate = new AbortGate(info.name);
+    this.#writer = child.stdin?.getWriter();
+    this.#reader = child.stdout?.getReader();
+    // Its faults are those of `write`.
+    this.#writer?.closed.catch(() => {});
+    child.status.then(() => {
+      this.#exited = true;
+      this.#onExit?.();
+    });
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    this.#gate.check();
+    if (!this.#reader || this.#outputEnded) return null;
+    const chunk = await this.#nextChunk(this.#reader);
+    if (!chunk) this.#outputEnded = true;
+    return chunk;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#gate.check();
+    if (!this.#writer || this.#inputClosed) {
+      throw new StreamError(`write(${this.info.name}): Broken pipe`, { code: "EPIPE" });
+    }
+    if (bytes.length === 0) return;
+    try {
+      await this.#gate.race(this.#writer.write(bytes));
+    } catch (error) {
+      this.#gate.check();
+      const { code, text } = systemFault(error);
+      throw new StreamError(`write(${this.info.name}): ${text}`, { code, cause: error });
+    }
+  }
+
+  async closeWrite(): Promise<void> {
+    this.#gate.check();
+    // The program may be gone already, or has closed its input: nothing is lost by that.
+    await (this.#inputClosed ??= this.#writer?.close().catch(() => {}) ?? Promise.resolve());
+  }
+
+  abort(reason?: unknown): void {
+    if (!this.#gate.abort(reason)) return;
+    const clean = reason === undefined;
+    const input = this.#inputClosed ?? (clean ? this.#writer?.close() : this.#writer?.abort());
+    input?.catch(() => {});
+    this.#reader?.cancel().catch(() => {});
+    this.#ending = this.#end();
+    this.#ending.catch(() => {});
+  }
+
+  async finished(): Promise<void> {
+    if (this.#ending) return await this.#ending;
+    const status = await this.#gate.race(this.#child.status).catch((reason) => {
+      if (!this.#ending) throw reason;
+    });
+    if (!status) return await this.#ending;
+    const { pid } = this.#child;
+    if (status.signal) {
+      const number = signalNumbers[status.signal] ?? status.code - 128;
+      throw new StreamError(`child ${pid} exited on signal ${number}`, { code: "CHILD" });
+    }
+    if (status.code !== 0) {
+      throw new StreamError(`child ${pid} exited with status ${status.code}`, { code: "CHILD" });
+    }
+  }
+
+  /** The next output; null at its end, or when the child has exited and nothing came for `drainMs`. */
+  async #nextChunk(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | null> {
+    const { promise, resolve, reject } = Promise.withResolvers<ReadableStreamReadResult<Uint8Array> | null>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const startTimer = () => timer = setTimeout(() => resolve(null), drainMs);
+    reader.read().then(resolve, reject);
+    if (this.#exited) startTimer();
+    else this.#onExit = startTimer;
+    try {
+      const result = await this.#gate.race(promise);
+      if (!result) {
+        reader.cancel().catch(() => {});
+        return null;
+      }
+      if (result.done) return null;
+      return result.value;
+    } catch (error) {
+      this.#gate.check();
+      const { code, text } = systemFault(error);
+      throw new StreamError(`read(${this.info.name}): ${text}`, { code, cause: error });
+    } finally {
+      this.#onExit = undefined;
+      clearTimeout(timer);
+    }
+  }
+
+  async #end(): Promise<void> {
+    if (this.#options.end_close) return this.#child.forget();
+    if (this.#exited) return;
+    this.#signal("SIGTERM");
+    const timer = setTimeout(() => this.#signal("SIGKILL"), this.#options.kill_after ?? 1000);
+    await this.#child.status;
+    clearTimeout(timer);
+  }
+
+  /** To the whole group; one that is gone already is well. */
+  #signal(signal: Deno.Signal): void {
+    try {
+      Deno.kill(-this.#child.pid, signal);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}

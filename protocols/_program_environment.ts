@@ -1,0 +1,54 @@
+/** What programs find in their environment (addresses.md section 7). */
+import type { Context } from "../lib/protocol.ts";
+import type { SocketAddress } from "../lib/stream/stream.ts";
+
+/** The variables we set, each with both prefixes. */
+export function programEnvironment(context: Context): Record<string, string> {
+  const { downstream, sessionName, program, version } = context;
+  const facts: Record<string, string | undefined> = {
+    VERSION: version,
+    PID: String(Deno.pid),
+    PPID: String(Deno.pid),
+    PEERADDR: hostOf(downstream?.remote),
+    PEERPORT: portOf(downstream?.remote),
+    SOCKADDR: hostOf(downstream?.local),
+    SOCKPORT: portOf(downstream?.local),
+    SESSION: sessionName,
+  };
+  const environment: Record<string, string> = {};
+  for (const prefix of new Set(["SOCAT", prefixOf(program)])) {
+    for (const [name, value] of Object.entries(facts)) {
+      if (value !== undefined) environment[`${prefix}_${name}`] = value;
+    }
+  }
+  return environment;
+}
+
+/** `l7mp` and `my-relay` as names of variables can have them: `L7MP`, `MY_RELAY`. */
+function prefixOf(program: string): string {
+  return program.toUpperCase().replace(/[^A-Z0-9_]/g, "_");
+}
+
+function hostOf(address: SocketAddress | undefined): string | undefined {
+  if (!address) return undefined;
+  if (address.family === "unix") return address.path;
+  return address.family === "inet6" ? `[${expandIpv6(address.host)}]` : address.host;
+}
+
+function portOf(address: SocketAddress | undefined): string | undefined {
+  return address && address.family !== "unix" ? String(address.port) : undefined;
+}
+
+/** All eight groups with four digits each and no zone, as socat prints them. */
+export function expandIpv6(host: string): string {
+  const bare = host.replace(/%.*$/, "").replace(
+    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
+    (_, a, b, c, d) => `${(a * 256 + +b).toString(16)}:${(c * 256 + +d).toString(16)}`,
+  );
+  const [head = "", tail] = bare.split("::");
+  const groups = (part: string) => part === "" ? [] : part.split(":");
+  const before = groups(head);
+  const after = tail === undefined ? [] : groups(tail);
+  const missing = tail === undefined ? 0 : 8 - before.length - after.length;
+  return [...before, ...Array(missing).fill("0"), ...after].map((group) => group.padStart(4, "0")).join(":");
+}

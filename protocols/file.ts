@@ -1,0 +1,135 @@
+/** Files: `OPEN`, `CREATE`, `GOPEN` and the websocat spellings. */
+import { ConnectError } from "../lib/errors.ts";
+import type { Context, Protocol } from "../lib/protocol.ts";
+import * as s from "../lib/schema.ts";
+import type { ByteStream, Stream } from "../lib/stream/stream.ts";
+import { inFolder, openOptions, ownershipOptions } from "./_file_options.ts";
+import { HandleStream } from "./_handle_stream.ts";
+import { accessOf, checkAccess, directionOf, type FileSpec, openFile } from "./_open_file.ts";
+import { connectUnix } from "./_unix_client.ts";
+
+const path = s.string({ help: "Path of the file" });
+const fileSpec = s.object({ path, ...openOptions, ...ownershipOptions });
+type PathSpec = s.SpecOf<typeof fileSpec>;
+
+const parameters = { form: "text", key: "path", label: "path" } as const;
+
+/** Opens `spec.path` as a stream named after it. A UNIX socket cannot be opened: the error says what can. */
+async function openStream(
+  spec: PathSpec,
+  flags: Partial<FileSpec>,
+  protocol: string,
+  context: Context,
+): Promise<ByteStream> {
+  context.signal.throwIfAborted();
+  const all = { ...spec, ...flags };
+  const name = needPath(spec);
+  const info = await stat(inFolder(name, spec.chdir));
+  if (info?.isSocket) {
+    throw new ConnectError(`open("${name}"): Is a socket; use GOPEN or UNIX-CLIENT`, {
+      code: "ENXIO",
+      retryable: false,
+    });
+  }
+  const handle = await openFile(name, all, context.direction);
+  const stream = new HandleStream(handle, { protocol, name }, directionOf(accessOf(all, context.direction)));
+  if (context.signal.aborted) {
+    stream.abort();
+    throw context.signal.reason;
+  }
+  return stream;
+}
+
+function needPath({ path }: PathSpec): string {
+  if (!path) throw new ConnectError('open(""): No such file or directory', { code: "ENOENT", retryable: false });
+  return path;
+}
+
+async function stat(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    // Whatever is wrong, opening says it better.
+    return undefined;
+  }
+}
+
+/** Opens a file as the options say; reading goes on after the end when the file grew. */
+export const open: Protocol<PathSpec> = {
+  name: "OPEN",
+  types: [
+    { names: ["OPEN", "FILE"], role: "local", parameters, help: "A file that exists, or with creat a new one" },
+    {
+      names: ["READFILE"],
+      role: "local",
+      parameters,
+      preset: { rdonly: true },
+      direction: "read",
+      help: "A file, for reading",
+    },
+    {
+      names: ["APPENDFILE"],
+      role: "local",
+      parameters,
+      preset: { creat: true, wronly: true, append: true },
+      direction: "write",
+      help: "A file to write to at its end",
+    },
+  ],
+  kind: "byte",
+  end: "none",
+  spec: fileSpec,
+  check: checkAccess,
+  connect: (spec, context) => openStream(spec, {}, "OPEN", context),
+};
+
+/** Creates or empties a file and writes to it. */
+export const create: Protocol<PathSpec> = {
+  name: "CREATE",
+  types: [{
+    names: ["CREATE", "CREAT", "WRITEFILE"],
+    role: "local",
+    parameters,
+    direction: "write",
+    help: "A new or emptied file to write to",
+  }],
+  kind: "byte",
+  end: "none",
+  spec: fileSpec,
+  check: checkAccess,
+  async connect(spec, context) {
+    if (context.direction !== "write") {
+      throw new ConnectError(`CREATE: "${spec.path}" cannot be used for reading (use -u, or "!!")`, {
+        retryable: false,
+      });
+    }
+    return await openStream(spec, { creat: true, wronly: true, trunc: !spec.append }, "CREATE", context);
+  },
+};
+
+/** Opens whatever stands at the path: a socket is connected to, a file appended to, a missing one created. */
+export const gopen: Protocol<PathSpec> = {
+  name: "GOPEN",
+  types: [{
+    names: ["GOPEN"],
+    role: "local",
+    parameters,
+    help: "Whatever is at the path: file, pipe, device, UNIX socket; else a new file",
+  }],
+  kind: "either",
+  end: "none",
+  spec: fileSpec,
+  check: checkAccess,
+  async connect(spec, context): Promise<Stream> {
+    const at = inFolder(needPath(spec), spec.chdir);
+    const found = await stat(at);
+    if (found?.isSocket) return await connectUnix(at, "GOPEN", context);
+    const writes = accessOf(spec, context.direction).write;
+    if (!found && writes) return await openStream(spec, { creat: true }, "GOPEN", context);
+    if (found?.isFile && writes) {
+      return await openStream(spec, { append: spec.append ?? !spec.trunc }, "GOPEN", context);
+    }
+    return await openStream(spec, {}, "GOPEN", context);
+  },
+};

@@ -1,0 +1,109 @@
+/** Standard input, output and error as a byte stream. */
+import { ConnectError, systemFault } from "../lib/errors.ts";
+import type { Driver } from "../lib/driver.ts";
+import type { Context, Protocol } from "../lib/protocol.ts";
+import * as s from "../lib/schema.ts";
+import { type Handle, HandleStream } from "./_handle_stream.ts";
+import { StandardInput } from "./_standard_input.ts";
+import { changeTerminal } from "./_terminal.ts";
+
+const streams = ["stdio", "stdin", "stdout", "stderr"] as const;
+
+const stdioSpec = s.object({
+  stream: s.choice(streams, { help: "Which of the standard streams; stdio is both stdin and stdout" }),
+  raw: s.boolean({ group: "terminal", help: "Pass every key on at once, unchanged; restored at the end" }),
+  rawer: s.boolean({ group: "terminal", help: "As raw, without echo" }),
+  cfmakeraw: s.boolean({ group: "terminal", help: "As raw, as the C library's function does it" }),
+  echo: s.boolean({ group: "terminal", help: "echo=0: do not show what is typed" }),
+});
+type StdioSpec = s.SpecOf<typeof stdioSpec>;
+
+// The process has one standard input, whatever the number of sessions: they share it for as long as their driver lives.
+const inputs = new WeakMap<Driver, StandardInput>();
+
+function inputOf(driver: Driver): StandardInput {
+  let input = inputs.get(driver);
+  if (!input) inputs.set(driver, input = new StandardInput());
+  return input;
+}
+
+/** Both directions as one stream; what another session may still need stays open. */
+function standardHandle(
+  spec: StdioSpec,
+  { driver, onlySession = false }: Context,
+  output: "stdout" | "stderr",
+  restore: () => void,
+): Handle {
+  const input = spec.stream === "stdout" || spec.stream === "stderr" ? undefined : inputOf(driver);
+  return {
+    read: (buffer, wanted) => input!.read(buffer, wanted),
+    write: (bytes) => output === "stdout" ? Deno.stdout.write(bytes) : Deno.stderr.write(bytes),
+    endWrite: () => {
+      if (onlySession && output === "stdout" && spec.stream !== "stdin") driver.closeStdout();
+    },
+    close: () => {
+      restore();
+      // A read that never comes would keep the process alive.
+      if (onlySession && input?.busy) Deno.stdin.close();
+    },
+  };
+}
+
+/**
+ * `STDIO`, and the single streams. Half-close ends standard output for its reader, but only in a process with one
+ * session. Terminal settings are restored by `abort`.
+ */
+export const stdio: Protocol<StdioSpec> = {
+  name: "Stdio",
+  types: [
+    {
+      names: ["STDIO", "ASYNCSTDIO", "THREADEDSTDIO", "INETD"],
+      role: "local",
+      parameters: { form: "none" },
+      help: "Standard input and output",
+    },
+    {
+      names: ["STDIN"],
+      role: "local",
+      parameters: { form: "none" },
+      preset: { stream: "stdin" },
+      direction: "read",
+      help: "Standard input",
+    },
+    {
+      names: ["STDOUT"],
+      role: "local",
+      parameters: { form: "none" },
+      preset: { stream: "stdout" },
+      direction: "write",
+      help: "Standard output",
+    },
+    {
+      names: ["STDERR"],
+      role: "local",
+      parameters: { form: "none" },
+      preset: { stream: "stderr" },
+      direction: "write",
+      help: "Standard error",
+    },
+  ],
+  kind: "byte",
+  end: "half",
+  spec: stdioSpec,
+  async connect(spec, context) {
+    context.signal.throwIfAborted();
+    const name = spec.stream ?? "stdio";
+    let restore: () => void;
+    try {
+      restore = changeTerminal(spec);
+    } catch (error) {
+      if (error instanceof ConnectError) throw error;
+      const { code, text } = systemFault(error);
+      throw new ConnectError(`tcsetattr(${name}): ${text}`, { code, retryable: false, cause: error });
+    }
+    const handle = standardHandle(spec, context, name === "stderr" ? "stderr" : "stdout", restore);
+    const own = name === "stdin" ? "read" : name === "stdio" ? "both" : "write";
+    const direction = own === "both" ? context.direction : own;
+    return new HandleStream(handle, { protocol: "Stdio", name }, direction);
+  },
+};
