@@ -21,6 +21,7 @@ import { text } from "./text.ts";
 import { udp, udpDatagram, udpRecv, udpRecvfrom, udpSendto } from "./udp.ts";
 import { unix, unixClient } from "./unix.ts";
 import { unixRecv, unixRecvfrom, unixSendto } from "./unix_datagram.ts";
+import { ws } from "./ws/ws.ts";
 
 export const registry: Registry = {
   protocols: [
@@ -50,6 +51,6 @@ export const registry: Registry = {
     unixRecvfrom,
     unixRecv,
   ],
-  layers: [],
+  layers: [ws],
   transforms: [logger, metric, lines, lengthPrefix, chunks, jsonEncap, jsonDecap],
 };

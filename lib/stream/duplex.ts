@@ -1,0 +1,181 @@
+/**
+ * `ByteStream` to Node's Duplex and back, so that libraries written for sockets (ws, node:tls, node:http) run over any
+ * stream of ours. `node:stream` is loaded at the first call.
+ */
+import type { Duplex } from "node:stream";
+import { L7mpError, messageOf, StreamError } from "../errors.ts";
+import type { ByteStream, StreamInfo } from "./stream.ts";
+
+/** Bytes the Duplex holds in each direction before it stops reading, or asks its writer to wait. */
+const bufferBytes = 65_536;
+
+export interface AdaptedDuplex {
+  readonly duplex: Duplex;
+  /** The lower stream's end has been read. A TLS `end` that comes before it was announced, one after it was a cut. */
+  readonly sawEnd: boolean;
+  /** The first error of the lower stream: libraries hide it behind words of their own. */
+  readonly lowerError: unknown;
+  /**
+   * Stops reading while `upper` holds a full buffer that nobody fetched: node:tls reads on even when paused. Call
+   * `demand` after each read of `upper`.
+   */
+  gate(upper: { readonly readableLength: number }): void;
+  demand(): void;
+}
+
+/**
+ * A Duplex over `lower`, which it owns: destroyed with an error it aborts `lower` with it; destroyed without one, as
+ * after the end of both halves, it closes `lower` plainly and loses nothing that was written. Half-close, end and
+ * back-pressure pass in both directions. `onBytes` is called for each block that comes from `lower`.
+ */
+export async function toDuplex(lower: ByteStream, onBytes: () => void = () => {}): Promise<AdaptedDuplex> {
+  const { Duplex } = await import("node:stream");
+  const { Buffer } = await import("node:buffer");
+  let upper: { readonly readableLength: number } | undefined;
+  let wake = () => {};
+  let sawEnd = false;
+  let lowerError: unknown;
+  const fails = (error: unknown) => {
+    lowerError ??= error;
+    return error as Error;
+  };
+  const duplex = new Duplex({
+    allowHalfOpen: true,
+    readableHighWaterMark: bufferBytes,
+    writableHighWaterMark: bufferBytes,
+    async read() {
+      try {
+        while (upper && upper.readableLength >= bufferBytes && !duplex.destroyed) {
+          await new Promise<void>((resolve) => wake = resolve);
+        }
+        if (duplex.destroyed) return;
+        const view = await lower.read();
+        if (view === null) sawEnd = true;
+        else onBytes();
+        // The view is lent until the next read; the Duplex keeps what it is given, so it gets a copy of exact size.
+        if (!duplex.destroyed) duplex.push(view === null ? null : Buffer.from(view));
+      } catch (error) {
+        duplex.destroy(fails(error));
+      }
+    },
+    write(chunk: Uint8Array, _encoding, done) {
+      // An empty write only asks to be told when those before it are through.
+      if (chunk.length === 0) return done();
+      lower.write(chunk).then(() => done(), (error) => done(fails(error)));
+    },
+    writev(chunks: { chunk: Uint8Array }[], done) {
+      lower.write(Buffer.concat(chunks.map((c) => c.chunk))).then(() => done(), (error) => done(fails(error)));
+    },
+    final(done) {
+      lower.closeWrite().then(() => done(), (error) => done(fails(error)));
+    },
+    destroy(error, done) {
+      wake();
+      lower.abort(error ?? undefined);
+      done(error);
+    },
+  });
+  // Its owner may have let go of it when the lower stream fails: the error is kept, and must not end the process.
+  duplex.on("error", () => {});
+  // What libraries call on a socket and a stream does not have.
+  for (const name of ["setTimeout", "setNoDelay", "setKeepAlive", "ref", "unref"]) {
+    Object.defineProperty(duplex, name, { value: () => duplex });
+  }
+  return {
+    duplex,
+    get sawEnd() {
+      return sawEnd;
+    },
+    get lowerError() {
+      return lowerError;
+    },
+    gate(stream) {
+      upper = stream;
+    },
+    demand() {
+      wake();
+    },
+  };
+}
+
+/** A `ByteStream` over a Duplex, which it owns. `onRead` is called after each fetch from it: for `demand`. */
+export function fromDuplex(duplex: Duplex, info: StreamInfo, onRead: () => void = () => {}): ByteStream {
+  return new DuplexStream(duplex, info, onRead);
+}
+
+class DuplexStream implements ByteStream {
+  readonly kind = "byte";
+  readonly info: StreamInfo;
+  readonly #duplex: Duplex;
+  readonly #onRead: () => void;
+  #wake = () => {};
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(duplex: Duplex, info: StreamInfo, onRead: () => void) {
+    this.#duplex = duplex;
+    this.info = info;
+    this.#onRead = onRead;
+    duplex.on("readable", () => this.#wake());
+    duplex.on("end", () => {
+      this.#ended = true;
+      this.#wake();
+    });
+    duplex.on("error", (error) => this.#fail(this.#asOurs(error, "read")));
+    duplex.on("close", () => this.#fail(this.#closed("read")));
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    while (true) {
+      if (this.#ended) return null;
+      if (this.#failure) throw this.#failure.error;
+      const chunk = this.#duplex.read() as Uint8Array | null;
+      this.#onRead();
+      if (chunk !== null && chunk.length > 0) return chunk;
+      if (chunk === null && !this.#ended) await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#call("write", (done) => this.#duplex.write(bytes, done));
+  }
+
+  async closeWrite(): Promise<void> {
+    if (this.#duplex.writableEnded) return;
+    await this.#call("closeWrite", (done) => this.#duplex.end(done));
+  }
+
+  #call(name: string, start: (done: (error?: Error | null) => void) => void): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure.error);
+    return new Promise((resolve, reject) => {
+      start((error) => error ? reject(this.#failure?.error ?? this.#asOurs(error, name)) : resolve());
+    });
+  }
+
+  abort(reason?: unknown): void {
+    if (this.#failure) return;
+    const bothEnded = this.#ended && this.#duplex.writableFinished;
+    this.#fail(reason ?? this.#closed("read"));
+    if (reason === undefined && !this.#duplex.writableFinished) this.#duplex.end(() => this.#duplex.destroy());
+    else this.#duplex.destroy(reason === undefined || bothEnded ? undefined : asError(reason));
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake();
+  }
+
+  #closed(call: string): StreamError {
+    return new StreamError(`${call}(${this.info.name}): stream is closed`, { code: "CLOSED" });
+  }
+
+  #asOurs(error: unknown, call: string): unknown {
+    if (error instanceof L7mpError) return error;
+    const code = (error as { code?: string }).code;
+    return new StreamError(`${call}(${this.info.name}): ${messageOf(error)}`, { code, cause: error });
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new StreamError(messageOf(reason), { cause: reason });
+}

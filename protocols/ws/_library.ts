@@ -1,0 +1,71 @@
+/** The parts of `npm:ws` in use, which ships no types, and its loading at first use. */
+import type { Duplex } from "node:stream";
+
+export interface WsSocket {
+  readonly readyState: 0 | 1 | 2 | 3;
+  readonly protocol: string;
+  send(data: Uint8Array, options: { binary: boolean; fin: boolean }, done: (error?: Error) => void): void;
+  ping(): void;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+  on(event: "open" | "ping" | "pong", listener: () => void): void;
+  on(event: "message", listener: (data: Uint8Array, isBinary: boolean) => void): void;
+  on(event: "close", listener: (code: number, reason: Uint8Array) => void): void;
+  on(event: "error", listener: (error: Error & { code?: string }) => void): void;
+  on(event: "upgrade", listener: (response: WsResponse) => void): void;
+  on(event: "unexpected-response", listener: (request: unknown, response: WsResponse) => void): void;
+  /** Not public. Its `conclude` tells of the peer's close frame when it arrives, not when the connection is gone. */
+  readonly _receiver: { on(event: "conclude", listener: (code: number, reason: Uint8Array) => void): void };
+}
+
+/** Answer to a handshake that is no upgrade. */
+export interface WsResponse {
+  readonly statusCode: number;
+  readonly statusMessage: string;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  on(event: "data", listener: (data: Uint8Array) => void): void;
+  on(event: "end" | "close" | "error", listener: () => void): void;
+}
+
+/** What both ends are made with. */
+export interface WsOptions {
+  readonly maxPayload: number;
+  readonly maxFragments: number;
+  readonly perMessageDeflate: boolean;
+  readonly closeTimeout: number;
+}
+
+export interface WsClientOptions extends WsOptions {
+  readonly createConnection: () => Duplex;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+}
+
+export interface WsServerOptions extends WsOptions {
+  readonly noServer: true;
+  readonly clientTracking: false;
+  readonly handleProtocols: () => string | false;
+}
+
+export interface WsRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  on(): void;
+  readonly socket: Duplex;
+}
+
+export interface WsServer {
+  on(event: "headers", listener: (headers: string[]) => void): void;
+  handleUpgrade(request: WsRequest, socket: Duplex, head: Uint8Array, done: (socket: WsSocket) => void): void;
+}
+
+export interface WsLibrary {
+  readonly WebSocket: new (url: string, protocols: readonly string[], options: WsClientOptions) => WsSocket;
+  readonly WebSocketServer: new (options: WsServerOptions) => WsServer;
+}
+
+export async function loadWs(): Promise<WsLibrary> {
+  return await import("ws") as unknown as WsLibrary;
+}

@@ -1,0 +1,170 @@
+/** The connecting side of a WebSocket: the opening handshake of RFC 6455 section 4.1. */
+import { ConnectError, messageOf } from "../../lib/errors.ts";
+import type { Context } from "../../lib/protocol.ts";
+import { toDuplex } from "../../lib/stream/duplex.ts";
+import type { ByteStream, DatagramStream, StreamInfo } from "../../lib/stream/stream.ts";
+import { loadWs, type WsOptions, type WsResponse } from "./_library.ts";
+import { commaList, type WsSpec } from "./spec.ts";
+import { WebSocketStream } from "./stream.ts";
+
+/** How much of the body of a refusal is logged. */
+const bodyBytes = 200;
+const bodyMs = 1000;
+
+/** Opens a WebSocket over `lower`, which it owns. Rejects with `ConnectError`, or the signal's reason. */
+export async function connectWebSocket(lower: ByteStream, spec: WsSpec, context: Context): Promise<DatagramStream> {
+  const { signal } = context;
+  const onAbort = () => lower.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await open(lower, spec, context);
+  } catch (error) {
+    lower.abort();
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function open(lower: ByteStream, spec: WsSpec, context: Context): Promise<DatagramStream> {
+  const target = targetOf(lower, spec);
+  const headers = await requestHeaders(target.host, spec, context);
+  const { WebSocket } = await loadWs();
+  let alive = () => {};
+  const adapted = await toDuplex(lower, () => alive());
+  const socket = new WebSocket(`ws://localhost${target.path}`, commaList(spec.subprotocol), {
+    ...wsOptions(spec, context),
+    createConnection: () => adapted.duplex,
+    headers,
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<DatagramStream>();
+  let answer: Readonly<Record<string, unknown>> = {};
+  socket.on("upgrade", ({ headers }) => answer = headers);
+  socket.on("open", () => {
+    const facts = { path: target.path, headers: answer, subprotocol: socket.protocol };
+    const info = { ...infoOver(lower, target.name), facts };
+    const stream = new WebSocketStream({ socket, adapted, lower, info, spec, context });
+    alive = () => stream.alive();
+    stream.opened();
+    resolve(stream);
+  });
+  socket.on("unexpected-response", (_request, response) => {
+    refusal(target.name, response, context).then(reject);
+  });
+  socket.on("error", (error) => {
+    const { lowerError, sawEnd } = adapted;
+    const why = lowerError ? messageOf(lowerError) : sawEnd ? "the server closed the connection" : error.message;
+    reject(new ConnectError(`${target.name}: WebSocket handshake failed: ${why}`, { cause: lowerError ?? error }));
+  });
+  try {
+    return await promise;
+  } catch (error) {
+    adapted.duplex.destroy();
+    throw error;
+  }
+}
+
+/** Facts of the stream below, under the name of this one. */
+export function infoOver(lower: ByteStream, name: string): StreamInfo {
+  const { local, remote } = lower.info;
+  return { protocol: "WebSocket", name, local, remote };
+}
+
+/** Options of the library that both sides share. */
+export function wsOptions(spec: WsSpec, context: Context): WsOptions {
+  return {
+    maxPayload: spec.max_message ?? context.maxMessageBytes,
+    // The library's default would refuse a message of 64 MiB in frames of 1 KiB.
+    maxFragments: 262_144,
+    perMessageDeflate: spec.compress === true,
+    // How long to wait for the peer's close frame is the session's to say (linger).
+    closeTimeout: 2 ** 31 - 1,
+  };
+}
+
+interface Target {
+  /** For messages. */
+  readonly name: string;
+  /** For the Host header. */
+  readonly host: string;
+  readonly path: string;
+}
+
+function targetOf(lower: ByteStream, spec: WsSpec): Target {
+  // A fragment is never sent; here it belongs to the path.
+  const written = (spec.path ?? "").replaceAll("#", "%23");
+  const path = written.startsWith("/") ? written : `/${written}`;
+  const { remote } = lower.info;
+  if (remote?.family === "unix") {
+    return { name: `ws+unix://${remote.path}`, host: spec.host ?? "localhost", path };
+  }
+  const at = hostAndPort(spec.address ?? remote?.host ?? "localhost", spec.port ?? remote?.port ?? 80);
+  return { name: `ws://${at}${path}`, host: spec.host ?? at, path };
+}
+
+function hostAndPort(address: string, port: number): string {
+  const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
+  return port === 80 ? host : `${host}:${port}`;
+}
+
+/** Headers of the request: those the options stand for, then those given by hand, which win. */
+async function requestHeaders(
+  host: string,
+  spec: WsSpec,
+  context: Context,
+): Promise<Record<string, string | string[]>> {
+  const headers: Record<string, string | string[]> = { Host: host };
+  if (spec.origin !== undefined) headers["Origin"] = spec.origin;
+  if (spec.useragent !== undefined) headers["User-Agent"] = spec.useragent;
+  const login = spec.basic_auth ?? await readLogin(spec.basic_auth_file);
+  if (login !== undefined) headers["Authorization"] = `Basic ${new TextEncoder().encode(login).toBase64()}`;
+  const byHand = new Map<string, string[]>();
+  for (const line of [...context.http?.headers ?? [], ...spec.header ?? []]) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon);
+    const known = [...Object.keys(headers), ...byHand.keys()].find((k) => k.toLowerCase() === name.toLowerCase());
+    byHand.set(known ?? name, [...byHand.get(known ?? name) ?? [], line.slice(colon + 1).trim()]);
+  }
+  for (const [name, values] of byHand) headers[name] = values.length === 1 ? values[0]! : values;
+  return headers;
+}
+
+async function readLogin(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return (await Deno.readTextFile(file)).replace(/\r?\n$/, "");
+  } catch (error) {
+    const why = messageOf(error).replace(/ \(os error .*$/, "");
+    throw new ConnectError(`basic-auth-file: open("${file}", O_RDONLY): ${why}`, { cause: error, retryable: false });
+  }
+}
+
+/** The error for an answer that is no upgrade; the beginning of its body is logged. */
+async function refusal(name: string, response: WsResponse, { log }: Context): Promise<ConnectError> {
+  const { statusCode, statusMessage, headers } = response;
+  const body = await beginningOf(response);
+  if (body !== "") log.info("ws.refused", `${name}: ${body}`);
+  const location = headers["location"] === undefined ? "" : ` (Location: ${headers["location"]})`;
+  const message = `${name}: server answered ${statusCode} ${statusMessage} instead of 101${location}`;
+  return new ConnectError(message, { code: `HTTP_${statusCode}`, retryable: statusCode >= 500 });
+}
+
+function beginningOf(response: WsResponse): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    const decoder = new TextDecoder();
+    const done = () => {
+      clearTimeout(timer);
+      resolve(text.slice(0, bodyBytes));
+    };
+    // A body that does not come must not hold up the message.
+    const timer = setTimeout(done, bodyMs);
+    response.on("data", (data) => {
+      text += decoder.decode(data, { stream: true });
+      if (text.length >= bodyBytes) done();
+    });
+    for (const event of ["end", "close", "error"] as const) response.on(event, done);
+  });
+}

@@ -1,0 +1,74 @@
+/** The settings of a WebSocket, either side. */
+import { ConfigError } from "../../lib/errors.ts";
+import type { AddressType } from "../../lib/protocol.ts";
+import * as s from "../../lib/schema.ts";
+import { checkRole } from "../_socket_options.ts";
+import { isSendableCloseCode } from "./close_codes.ts";
+
+const headerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*$/;
+const header = s.string({ pattern: headerLine, expected: "NAME: VALUE" });
+const oneLine = { pattern: /^[^\r\n\0]*$/, expected: "one line" };
+
+const connecting = "connecting";
+const listening = "listening";
+
+export const wsSpec = s.object({
+  /** The same as those of what lies under it: they make the Host header and the name in messages. */
+  address: s.string(),
+  port: s.integer({ min: 0, max: 65535 }),
+  path: s.string({ ...oneLine, group: "websocket", help: "Path and query; a listener answers others with 404" }),
+  subprotocol: s.string({
+    ...oneLine,
+    group: "websocket",
+    aliases: ["protocol"],
+    help: "Subprotocols to offer, or to ask for, with commas between",
+  }),
+  header: s.list(header, { group: "websocket", help: "Header of the request, or of a listener's answer; repeatable" }),
+  host: s.string({ ...oneLine, group: connecting, help: "Host header, if not the address" }),
+  origin: s.string({ ...oneLine, group: connecting, help: "Origin header" }),
+  useragent: s.string({ ...oneLine, group: connecting, aliases: ["user-agent"], help: "User-Agent header" }),
+  basic_auth: s.string({ ...oneLine, group: connecting, secret: true, help: "USER:PASSWORD to log in with" }),
+  basic_auth_file: s.string({ group: connecting, help: "File that holds USER:PASSWORD" }),
+  allow_origin: s.string({
+    group: listening,
+    help: "Origins to serve, with commas between; pages from elsewhere get 403",
+  }),
+  text: s.boolean({ group: "websocket", help: "Send text messages" }),
+  binary: s.boolean({ group: "websocket", help: "Send binary messages, also from lines" }),
+  /** The engine's option: lines go out as text where they are text. */
+  lines: s.boolean(),
+  ping_interval: s.duration({ group: "websocket", help: "Ping after this long without receiving anything" }),
+  ping_timeout: s.duration({ group: "websocket", help: "Fail when a ping is not answered within this time (30)" }),
+  close_code: s.integer({ min: 1000, max: 4999, group: "websocket", help: "Code of our close frame (1000)" }),
+  close_reason: s.string({ group: "websocket", help: "Reason in our close frame, at most 123 bytes" }),
+  compress: s.boolean({
+    default: false,
+    group: "websocket",
+    aliases: ["deflate"],
+    help: "Offer or accept compression",
+  }),
+  max_message: s.size({ min: 1, group: "websocket", help: "Largest message to accept (default: -B)" }),
+  max_frame: s.size({ min: 1, group: "websocket", help: "Largest frame to send; longer messages are cut in frames" }),
+});
+export type WsSpec = s.SpecOf<typeof wsSpec>;
+
+/** Combinations that make no sense, before anything opens. */
+export function checkWsSpec(spec: WsSpec, { role }: { role: AddressType["role"] }): void {
+  const name = role === "listen" ? "WS-LISTEN" : "WS";
+  checkRole(name, wsSpec.fields, spec, role);
+  if (spec.text && spec.binary) throw new ConfigError(`${name}: options "text" and "binary" exclude each other`);
+  if (spec.basic_auth !== undefined && spec.basic_auth_file !== undefined) {
+    throw new ConfigError(`${name}: options "basic-auth" and "basic-auth-file" exclude each other`);
+  }
+  if (spec.close_code !== undefined && !isSendableCloseCode(spec.close_code)) {
+    throw new ConfigError(`${name}: option "close-code=${spec.close_code}": no close frame may carry this code`);
+  }
+  if (new TextEncoder().encode(spec.close_reason ?? "").length > 123) {
+    throw new ConfigError(`${name}: option "close-reason" is longer than 123 bytes`);
+  }
+}
+
+/** `A,B` as a list. */
+export function commaList(text: string | undefined): readonly string[] {
+  return (text ?? "").split(",").map((item) => item.trim()).filter((item) => item !== "");
+}

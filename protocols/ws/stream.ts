@@ -1,0 +1,280 @@
+/** A WebSocket after its handshake (RFC 6455 sections 5 to 7), as a datagram stream. Both sides are alike. */
+import { L7mpError, LimitError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
+import type { Context } from "../../lib/protocol.ts";
+import type { AdaptedDuplex } from "../../lib/stream/duplex.ts";
+import type { ByteStream, Datagram, DatagramStream, StreamInfo } from "../../lib/stream/stream.ts";
+import { isUtf8, printSize } from "../_bytes.ts";
+import type { WsSocket } from "./_library.ts";
+import { describeCloseCode, isOrdinaryClose, isSendableCloseCode } from "./close_codes.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { WsSpec } from "./spec.ts";
+
+/** Received messages waiting for `receive`; beyond either bound the socket is paused. */
+const queueBytes = 262_144;
+const queueMessages = 1024;
+
+/** How long `abort` lets a close frame travel before it drops the connection. */
+const closingMs = 1000;
+
+/** `readyState` of the library. */
+const open = 1;
+const closing = 2;
+
+/** The peer closed with a code that is no ordinary end. Another WebSocket of the session passes it on. */
+export class WebSocketClosedError extends StreamError {
+  constructor(message: string, readonly closeCode: number, readonly closeReason: string, cause?: unknown) {
+    super(message, { code: `WS_${closeCode}`, cause });
+  }
+}
+
+export interface WebSocketParts {
+  readonly socket: WsSocket;
+  readonly adapted: AdaptedDuplex;
+  readonly lower: ByteStream;
+  readonly info: StreamInfo;
+  readonly spec: WsSpec;
+  readonly context: Context;
+}
+
+export class WebSocketStream implements DatagramStream {
+  readonly kind = "datagram";
+  readonly info: StreamInfo;
+  readonly finished?: () => Promise<void>;
+  dropped = 0;
+  readonly #parts: WebSocketParts;
+  readonly #heartbeat: Heartbeat;
+  #queue: Datagram[] = [];
+  #queued = 0;
+  #paused = false;
+  #wake = () => {};
+  /** Set by the peer's close frame, or by the loss of the connection (1006). */
+  #closed: { readonly code: number; readonly reason: string } | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #aborted = false;
+  readonly #warned = new Set<string>();
+
+  constructor(parts: WebSocketParts) {
+    const { socket, context, spec, lower } = parts;
+    this.#parts = parts;
+    this.info = parts.info;
+    if (lower.finished) this.finished = () => lower.finished!();
+    this.#heartbeat = new Heartbeat({
+      intervalMs: spec.ping_interval ?? context.http?.pingIntervalMs,
+      timeoutMs: spec.ping_timeout ?? context.http?.pingTimeoutMs,
+      ping: () => socket.readyState === open && socket.ping(),
+      fail: (ms) => this.#loseHeartbeat(ms),
+    });
+    socket.on("message", (data, isBinary) => this.#take(data, isBinary));
+    socket.on("error", (error) => this.#fail(this.#explain(error)));
+    socket.on("close", (code, reason) => this.#end(code, text(reason)));
+  }
+
+  /** To be called when the handshake is done, before the event loop turns. */
+  opened(): void {
+    this.#parts.socket._receiver.on("conclude", (code, reason) => this.#end(code, text(reason)));
+    this.#heartbeat.start();
+  }
+
+  /** Bytes arrived from the peer: it lives. */
+  alive(): void {
+    this.#heartbeat.alive();
+  }
+
+  async receive(): Promise<readonly Datagram[] | null> {
+    while (this.#queue.length === 0) {
+      if (this.#failure) throw this.#failure.error;
+      if (this.#closed) return this.#endOfStream(this.#closed);
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    const batch = this.#queue;
+    this.#queue = [];
+    this.#queued = 0;
+    if (this.#paused) {
+      this.#paused = false;
+      this.#heartbeat.resume();
+      this.#parts.socket.resume();
+    }
+    return batch;
+  }
+
+  async send(batch: readonly Datagram[]): Promise<void> {
+    this.#throwFailure();
+    let last: Promise<unknown> | undefined;
+    for (const message of batch) {
+      const binary = this.#isBinary(message);
+      if (binary === undefined) continue;
+      if (this.#parts.socket.readyState !== open) {
+        this.#dropLate();
+        continue;
+      }
+      last = this.#write(message.data, binary);
+    }
+    const error = await last;
+    if (!error) return;
+    this.#throwFailure();
+    this.#dropLate();
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Resolves with the error, if any, when the socket has taken the message. They are taken in order. */
+  #write(data: Uint8Array, binary: boolean): Promise<unknown> {
+    const { socket, spec } = this.#parts;
+    const frameBytes = spec.max_frame ?? Infinity;
+    return new Promise((resolve) => {
+      let at = 0;
+      for (; data.length - at > frameBytes; at += frameBytes) {
+        socket.send(data.subarray(at, at + frameBytes), { binary, fin: false }, ignore);
+      }
+      socket.send(data.subarray(at), { binary, fin: true }, resolve);
+    });
+  }
+
+  /** The message's type; undefined when it cannot be sent as what it must be, which is counted and logged. */
+  #isBinary({ data, meta }: Datagram): boolean | undefined {
+    const { spec, context } = this.#parts;
+    if (meta?.type !== undefined) return meta.type === "binary";
+    if (spec.text || (!spec.binary && context.http?.messageType === "text")) {
+      if (isUtf8(data)) return false;
+      this.dropped++;
+      const message = `${this.info.name}: message of ${data.length} bytes is not UTF-8, so it cannot be text; dropped`;
+      context.log.error("datagram.dropped", message, { bytes: data.length });
+      return undefined;
+    }
+    if (spec.binary || context.http?.messageType === "binary" || !spec.lines) return true;
+    if (isUtf8(data)) return false;
+    this.#warnOnce(`${this.info.name}: a line is not UTF-8, so it goes out as a binary message`);
+    return true;
+  }
+
+  async closeWrite(): Promise<void> {
+    const { socket, adapted: { duplex }, spec, context } = this.#parts;
+    this.#throwFailure();
+    if (socket.readyState === open) {
+      if (context.http?.noClose) return;
+      socket.close(spec.close_code ?? 1000, spec.close_reason);
+    }
+    if (duplex.destroyed || duplex.writableEnded) return;
+    // Answered after everything before it, so the close frame has been taken by the lower stream.
+    await new Promise((resolve) => duplex.write(new Uint8Array(0), resolve));
+  }
+
+  abort(reason?: unknown): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    const { socket, adapted: { duplex }, lower } = this.#parts;
+    // The library has answered a fault of the peer, or its close frame, with a close frame that is still under way.
+    const answered = this.#failure !== undefined && this.#failure.error === reason && socket.readyState === closing;
+    this.#fail(reason ?? new StreamError(`receive(${this.info.name}): stream is closed`, { code: "CLOSED" }));
+    this.#queue = [];
+    const close = socket.readyState === open ? this.#closeCodeFor(reason) : undefined;
+    if (close) socket.close(close.code, close.reason);
+    const unsent = reason === undefined && duplex.writableLength > 0;
+    if ((close || answered || unsent) && !duplex.destroyed) return this.#destroyLater();
+    if (reason !== undefined) lower.abort(reason);
+    socket.terminate();
+    duplex.destroy();
+  }
+
+  /** What to tell the peer at the end of the session, when the connection is still open; undefined: a reset. */
+  #closeCodeFor(reason: unknown): { code: number; reason: string } | undefined {
+    if (reason === undefined) return { code: 1000, reason: "" };
+    if (!(reason instanceof WebSocketClosedError)) return undefined;
+    return isSendableCloseCode(reason.closeCode) ? { code: reason.closeCode, reason: reason.closeReason } : undefined;
+  }
+
+  /** Drops the connection when the peer has closed it too, or has had the time to. */
+  #destroyLater(): void {
+    const { duplex } = this.#parts.adapted;
+    const timer = setTimeout(() => duplex.destroy(), closingMs);
+    duplex.once("close", () => clearTimeout(timer));
+    this.#parts.socket.resume();
+  }
+
+  #take(data: Uint8Array, isBinary: boolean): void {
+    if (this.#failure) return;
+    this.#queue.push({ data, meta: isBinary ? binaryMeta : textMeta });
+    this.#queued += data.length;
+    if (!this.#paused && (this.#queued >= queueBytes || this.#queue.length >= queueMessages)) {
+      this.#paused = true;
+      this.#heartbeat.pause();
+      this.#parts.socket.pause();
+    }
+    this.#wake();
+  }
+
+  #end(code: number, reason: string): void {
+    this.#closed ??= { code, reason };
+    this.#heartbeat.stop();
+    this.#wake();
+  }
+
+  #endOfStream({ code, reason }: { code: number; reason: string }): null {
+    const { log } = this.#parts.context;
+    const { lowerError } = this.#parts.adapted;
+    const because = reason ? `: "${reason}"` : lowerError && code === 1006 ? `: ${messageOf(lowerError)}` : "";
+    const message = `${this.info.name}: closed by peer, code ${describeCloseCode(code)}${because}`;
+    if (!isOrdinaryClose(code)) {
+      const error = new WebSocketClosedError(message, code, reason, lowerError);
+      this.#fail(error);
+      throw error;
+    }
+    if (!this.#warned.has(message)) log.info("ws.close", message, { code, reason });
+    this.#warned.add(message);
+    return null;
+  }
+
+  /** The peer has closed in an ordinary way while messages for it were under way. */
+  #dropLate(): void {
+    this.dropped++;
+    this.#warnOnce(`${this.info.name}: closed already; messages to it are dropped`);
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#parts.context.log.warn("ws.message", message);
+  }
+
+  #loseHeartbeat(timeoutMs: number): void {
+    this.#fail(
+      new StreamError(`${this.info.name}: no answer to ping for ${timeoutMs / 1000} s`, { code: "ETIMEDOUT" }),
+    );
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#heartbeat.stop();
+    this.#wake();
+  }
+
+  /** A fault the library found in what the peer sent; it has answered with the close code that stands for it. */
+  #explain(error: Error & { code?: string }): L7mpError {
+    const { name } = this.info;
+    const { spec, context } = this.#parts;
+    const options = { code: error.code, cause: error };
+    if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
+      const max = printSize(spec.max_message ?? context.maxMessageBytes);
+      return new LimitError(`${name}: message exceeds max-message=${max}`, options);
+    }
+    if (error.code === "WS_ERR_TOO_MANY_BUFFERED_PARTS") {
+      return new LimitError(`${name}: message in too many pieces`, options);
+    }
+    if (error.code?.startsWith("WS_ERR")) {
+      const section = error.code === "WS_ERR_INVALID_UTF8" ? "8.1" : error.code.includes("CLOSE_CODE") ? "7.4" : "5";
+      return new ProtocolError(`${name}: ${error.message} (RFC 6455 section ${section})`, options);
+    }
+    return error instanceof L7mpError ? error : new StreamError(`${name}: ${error.message}`, options);
+  }
+}
+
+const textMeta = { type: "text" } as const;
+const binaryMeta = { type: "binary" } as const;
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function ignore(): void {}
