@@ -1,0 +1,295 @@
+/** A connected stream socket (TCP, UNIX) or a pipe or terminal as a `ByteStream`. */
+import { StreamError } from "../errors.ts";
+import { type NativeByteHandle, wouldBlock } from "../stream/native_handle.ts";
+import type { ByteStream, StreamInfo } from "../stream/stream.ts";
+import { MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SO_LINGER, SOL_SOCKET } from "./constants.ts";
+import { EAGAIN, ECONNRESET, EINTR, EIO, ENOTCONN, EPERM, streamError } from "./errno.ts";
+import { releaseDescriptor, sayFarewell } from "./farewell.ts";
+import { linger } from "./layout.ts";
+import { errno, libc } from "./libc.ts";
+import { BufferPool } from "./buffer_pool.ts";
+import { socketError } from "./socket_options.ts";
+import type { Watch, WatchOwner } from "./reactor.ts";
+import type { Owner, Shared } from "./shared.ts";
+
+/** First read of a connection, in bytes; a busy one grows by fours up to the pool's largest buffer. */
+const firstReadBytes = 16 * 1024;
+
+const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+interface Waiter {
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
+/** How a kind of descriptor differs from a TCP socket. */
+export interface ByteSocketKind {
+  /** `tcp`, `unix`: recv and send. `plain`: read and write (pipe, terminal), the descriptor being non-blocking. */
+  readonly type: "tcp" | "unix" | "plain";
+  /** A half that does not exist: it has ended from the start. */
+  readonly readOnly?: boolean;
+  readonly writeOnly?: boolean;
+  /** Half-close of a `plain` descriptor, and its release; default: nothing, and `close`. */
+  onCloseWrite?(): void;
+  onRelease?(): void;
+}
+
+/**
+ * Owns `fd`. Reads into a buffer of the driver's pool when the system says there is data, and gives it back at the next
+ * `read`; what the system does not take of a `write` at once is copied into one buffer of its own.
+ */
+export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner, Owner {
+  readonly kind = "byte";
+  readonly nativeKind = "byte";
+  readBytes = firstReadBytes;
+  readonly #shared: Shared;
+  readonly #kind: ByteSocketKind;
+  readonly #watch: Watch;
+  #lent: Uint8Array<ArrayBuffer> | undefined;
+  #reader: Waiter | undefined;
+  #writer: Waiter | undefined;
+  /** What the system has not taken yet of the pending `write`. */
+  #rest: { buffer: Uint8Array<ArrayBuffer>; start: number; end: number } | undefined;
+  #flushed: Promise<void> | undefined;
+  #readEnded: boolean;
+  #writeEnded: boolean;
+  /** Every later call fails with it: the reason of `abort`, or the system's error. */
+  #failure: { readonly reason: unknown } | undefined;
+  /** The system has given the connection up: nothing can be sent any more. */
+  #broken = false;
+  #released = false;
+
+  /** Throws with code `EPERM`, leaving `fd` to the caller, where it cannot be waited for (a regular file). */
+  constructor(readonly fd: number, readonly info: StreamInfo, kind: ByteSocketKind, shared: Shared) {
+    this.#shared = shared;
+    this.#kind = kind;
+    this.#readEnded = kind.writeOnly ?? false;
+    this.#writeEnded = kind.readOnly ?? false;
+    const watch = shared.reactor.add(fd, this, { drain: kind.type !== "tcp" });
+    if (!watch) throw streamError("epoll_ctl", info.name, EPERM);
+    this.#watch = watch;
+    shared.owners.add(this);
+  }
+
+  get native(): NativeByteHandle {
+    return this;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    this.#giveBack();
+    while (true) {
+      if (this.#watch.readable) {
+        const buffer = this.#shared.pool.take(this.readBytes);
+        let count: number;
+        try {
+          count = this.tryRead(buffer, buffer.length);
+        } catch (error) {
+          this.#shared.pool.give(buffer);
+          throw error;
+        }
+        if (count > 0) {
+          this.#lent = buffer;
+          return buffer.subarray(0, count);
+        }
+        this.#shared.pool.give(buffer);
+        if (count === 0) return null;
+      }
+      await this.waitReadable();
+    }
+  }
+
+  tryRead(buffer: Uint8Array, bytes: number): number {
+    if (this.#failure) throw this.#failure.reason;
+    if (this.#readEnded) return 0;
+    const watch = this.#watch;
+    if (!watch.readable || !this.#shared.reactor.spend(watch)) return wouldBlock;
+    while (true) {
+      const count = this.#kind.type === "plain"
+        ? libc.read(this.fd, buffer, bytes)
+        : libc.recv(this.fd, buffer, bytes, flags);
+      if (count > 0) {
+        if (count < bytes && !watch.drain) watch.readable = false;
+        this.#adapt(count, bytes);
+        return count;
+      }
+      if (count === 0) return this.#endRead();
+      const error = errno();
+      if (error === EAGAIN) {
+        watch.readable = false;
+        return wouldBlock;
+      }
+      // A terminal whose other side has gone says EIO; that is its way to end.
+      if (error === EIO && this.#kind.type === "plain") return this.#endRead();
+      if (error !== EINTR) throw this.#fail("read", error);
+    }
+  }
+
+  trySend(bytes: Uint8Array, start: number, end: number): number {
+    if (this.#failure) throw this.#failure.reason;
+    if (this.#writeEnded) throw new StreamError(`write(${this.info.name}): the writing half has ended`);
+    const watch = this.#watch;
+    if (start === end) return 0;
+    if (!watch.writable || !this.#shared.reactor.spend(watch)) return wouldBlock;
+    const view = start === 0 ? bytes : bytes.subarray(start, end);
+    while (true) {
+      const count = this.#kind.type === "plain"
+        ? libc.write(this.fd, view, end - start)
+        : libc.send(this.fd, view, end - start, flags);
+      if (count >= 0) {
+        if (count < end - start) this.#shared.reactor.wantSpace(watch);
+        return count;
+      }
+      const error = errno();
+      if (error === EAGAIN) {
+        this.#shared.reactor.wantSpace(watch);
+        return wouldBlock;
+      }
+      if (error !== EINTR) throw this.#fail("write", error);
+    }
+  }
+
+  waitReadable(): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure.reason);
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
+      if (this.#watch.readable) this.#shared.reactor.defer(this.#watch);
+    });
+  }
+
+  waitWritable(): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure.reason);
+    return new Promise((resolve, reject) => {
+      this.#writer = { resolve, reject };
+      if (this.#watch.writable) this.#shared.reactor.defer(this.#watch);
+    });
+  }
+
+  onReadable(): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    reader?.resolve();
+  }
+
+  onWritable(): void {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    writer?.resolve();
+  }
+
+  takeBuffer(bytes: number): Uint8Array<ArrayBuffer> {
+    return this.#shared.pool.take(bytes);
+  }
+
+  giveBuffer(buffer: Uint8Array<ArrayBuffer>): void {
+    this.#shared.pool.give(buffer);
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    const end = bytes.length;
+    const sent = Math.max(0, this.trySend(bytes, 0, end));
+    if (sent === end) return;
+    const buffer = this.#shared.pool.take(end - sent);
+    buffer.set(sent === 0 ? bytes : bytes.subarray(sent));
+    this.#rest = { buffer, start: 0, end: end - sent };
+    this.#flushed = this.#flush(this.#rest);
+    return this.#flushed;
+  }
+
+  async #flush(rest: { buffer: Uint8Array<ArrayBuffer>; start: number; end: number }): Promise<void> {
+    try {
+      while (rest.start < rest.end) {
+        await this.waitWritable();
+        rest.start += Math.max(0, this.trySend(rest.buffer, rest.start, rest.end));
+      }
+    } finally {
+      // After a plain close the farewell goes on sending from it.
+      if (this.#rest === rest) {
+        this.#rest = undefined;
+        this.#shared.pool.give(rest.buffer);
+      }
+    }
+  }
+
+  async closeWrite(): Promise<void> {
+    if (this.#failure) throw this.#failure.reason;
+    if (this.#writeEnded) return;
+    if (this.#rest) await this.#flushed;
+    if (this.#writeEnded) return;
+    this.#writeEnded = true;
+    if (this.#kind.type === "plain") return this.#kind.onCloseWrite?.();
+    if (libc.shutdown(this.fd, SHUT_WR) < 0) {
+      const error = errno();
+      throw error === ENOTCONN
+        ? this.#fail("write", socketError(this.fd) || ECONNRESET)
+        : this.#fail("shutdown", error);
+    }
+  }
+
+  abort(reason?: unknown): void {
+    if (this.#released) return;
+    const rest = this.#rest;
+    if (reason !== undefined) {
+      this.#failure = { reason };
+      const bothEnded = this.#readEnded && this.#writeEnded && !rest;
+      if (this.#kind.type === "tcp" && !bothEnded) {
+        libc.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, linger(true, 0), 8);
+      }
+      this.release();
+    } else if (this.#broken || (!rest && (this.#readEnded || this.#kind.type === "plain"))) {
+      this.release();
+    } else {
+      this.#failure = { reason: this.#closedError("stream") };
+      this.#rest = undefined;
+      this.#detach();
+      sayFarewell(this.fd, this.#kind, rest, this.#shared);
+    }
+  }
+
+  /** Closes the descriptor at once. */
+  release(): void {
+    if (this.#released) return;
+    this.#failure ??= { reason: this.#closedError("driver") };
+    this.#detach();
+    releaseDescriptor(this.fd, this.#kind);
+  }
+
+  #closedError(what: string): StreamError {
+    return new StreamError(`${this.info.name}: the ${what} has been closed`, { code: "ECANCELED" });
+  }
+
+  /** Gives up everything but the descriptor. */
+  #detach(): void {
+    this.#released = true;
+    this.#shared.reactor.remove(this.#watch);
+    this.#shared.owners.delete(this);
+    this.#giveBack();
+    for (const waiter of [this.#reader, this.#writer]) waiter?.reject(this.#failure!.reason);
+    this.#reader = this.#writer = undefined;
+  }
+
+  #giveBack(): void {
+    if (!this.#lent) return;
+    this.#shared.pool.give(this.#lent);
+    this.#lent = undefined;
+  }
+
+  #endRead(): number {
+    this.#readEnded = true;
+    return 0;
+  }
+
+  #adapt(count: number, bytes: number): void {
+    if (count === bytes) this.readBytes = Math.min(Math.max(bytes, this.readBytes) * 4, BufferPool.largest);
+    else if (count * 8 < bytes) this.readBytes = Math.max(bytes >> 1, firstReadBytes);
+  }
+
+  /** Remembers the system's error, so that the other half cannot mistake what follows for a clean end. */
+  #fail(call: string, number: number): StreamError {
+    const error = streamError(call, this.info.name, number);
+    this.#failure = { reason: error };
+    this.#broken = true;
+    for (const waiter of [this.#reader, this.#writer]) waiter?.reject(error);
+    this.#reader = this.#writer = undefined;
+    return error;
+  }
+}

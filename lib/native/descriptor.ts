@@ -1,0 +1,176 @@
+/** Descriptors that were open before us: what they are, and streams over them. */
+import type { DescriptorKind, Packet } from "../driver.ts";
+import { StreamError } from "../errors.ts";
+import type { ByteStream, Datagram, DatagramStream, Stream, StreamInfo } from "../stream/stream.ts";
+import { ByteSocket, type ByteSocketKind } from "./byte_socket.ts";
+import * as c from "./constants.ts";
+import { NativeDatagramSocket } from "./datagram_socket.ts";
+import { connectError, EISDIR, streamError } from "./errno.ts";
+import { FileStream } from "./file_stream.ts";
+import { AF_UNIX, statx } from "./layout.ts";
+import { cString, errno, libc } from "./libc.ts";
+import type { Shared } from "./shared.ts";
+import { familyOf } from "./sockaddr.ts";
+import { localAddress, peerAddress } from "./socket.ts";
+import { getInteger } from "./socket_options.ts";
+
+/** As `Driver.descriptorKind`. */
+export function descriptorKind(fd: number): DescriptorKind {
+  const result = new Uint8Array(statx.size);
+  if (libc.statx(fd, cString(""), c.AT_EMPTY_PATH, c.STATX_TYPE, result) < 0) {
+    throw connectError("fstat", `descriptor ${fd}`, errno());
+  }
+  const mode = new DataView(result.buffer).getUint16(statx.mode, true) & c.S_IFMT;
+  switch (mode) {
+    case c.S_IFREG:
+    case c.S_IFBLK:
+      return "file";
+    case c.S_IFDIR:
+      return "directory";
+    case c.S_IFIFO:
+      return "pipe";
+    case c.S_IFCHR:
+      return libc.isatty(fd) === 1 ? "terminal" : "other";
+    case c.S_IFSOCK:
+      return getInteger(fd, c.SOL_SOCKET, c.SO_TYPE) === c.SOCK_STREAM ? "stream-socket" : "datagram-socket";
+    default:
+      return "other";
+  }
+}
+
+export interface AdoptOptions {
+  readonly name: string;
+  readonly direction: "read" | "write" | "both";
+  readonly keepOpen: boolean;
+}
+
+/** As `Driver.adoptDescriptor`. */
+export function adoptDescriptor(fd: number, options: AdoptOptions, shared: Shared): Stream {
+  const kind = descriptorKind(fd);
+  const info: StreamInfo = { protocol: "FD", name: options.name };
+  const halves = { readOnly: options.direction === "read", writeOnly: options.direction === "write" };
+  switch (kind) {
+    case "directory":
+      throw streamError("read", options.name, EISDIR);
+    case "stream-socket":
+      return adoptSocket(fd, options, halves, shared);
+    case "datagram-socket":
+      return adoptDatagram(fd, options, shared);
+    case "file":
+      return new FileStream(fd, info, options, shared);
+    default:
+      return adoptPlain(fd, info, options, halves, shared);
+  }
+}
+
+function adoptSocket(fd: number, options: AdoptOptions, halves: object, shared: Shared): ByteStream {
+  const local = localAddress(fd);
+  const remote = peerAddress(fd);
+  const info = { protocol: "FD", name: options.name, local, remote, halfCloses: true };
+  const type = familyOf(local) === AF_UNIX ? "unix" : "tcp";
+  const kind: ByteSocketKind = { type, ...halves, ...(options.keepOpen && { onRelease: () => {} }) };
+  return new ByteSocket(fd, info, kind, shared);
+}
+
+/**
+ * A pipe, terminal or other device. It must not block us, but O_NONBLOCK belongs to the open file, which other processes
+ * may share: so the file is opened once more for ourselves, and only where that is refused the flag is set and taken
+ * back at the end.
+ */
+function adoptPlain(
+  fd: number,
+  info: StreamInfo,
+  options: AdoptOptions,
+  halves: object,
+  shared: Shared,
+): ByteStream {
+  const access = { read: c.O_RDONLY, write: c.O_WRONLY, both: c.O_RDWR }[options.direction];
+  const own = libc.open(cString(`/proc/self/fd/${fd}`), access | c.O_NONBLOCK | c.O_NOCTTY | c.O_CLOEXEC, 0);
+  if (own >= 0 && !options.keepOpen) libc.close(fd);
+  const flags = own < 0 ? libc.fcntl(fd, c.F_GETFL, 0) : 0;
+  if (own < 0) libc.fcntl(fd, c.F_SETFL, flags | c.O_NONBLOCK);
+  let open = true;
+  const onRelease = () => {
+    if (!open) return;
+    open = false;
+    if (own >= 0) return void libc.close(own);
+    libc.fcntl(fd, c.F_SETFL, flags);
+    if (!options.keepOpen) libc.close(fd);
+  };
+  try {
+    return new ByteSocket(own >= 0 ? own : fd, info, { type: "plain", ...halves, onRelease }, shared);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EPERM") throw error;
+    // A device that is always ready, such as /dev/null.
+    if (own >= 0) return new FileStream(own, info, { ...options, keepOpen: false }, shared);
+    libc.fcntl(fd, c.F_SETFL, flags);
+    return new FileStream(fd, info, options, shared);
+  }
+}
+
+function adoptDatagram(fd: number, options: AdoptOptions, shared: Shared): DatagramStream {
+  const family = familyOf(localAddress(fd));
+  const remote = peerAddress(fd);
+  const socket = new NativeDatagramSocket(fd, family, { remote }, undefined, shared, options.keepOpen);
+  const info = { protocol: "FD", name: options.name, local: socket.local, remote };
+  return new DescriptorDatagrams(socket, info, options.direction);
+}
+
+/** A datagram socket that was open before us. An unconnected one answers the last sender. */
+class DescriptorDatagrams implements DatagramStream {
+  readonly kind = "datagram";
+  #from: Packet["from"] | undefined;
+  #failure: { readonly reason: unknown } | undefined;
+
+  constructor(
+    readonly socket: NativeDatagramSocket,
+    readonly info: StreamInfo,
+    readonly direction: AdoptOptions["direction"],
+  ) {}
+
+  get dropped(): number {
+    return this.socket.dropped;
+  }
+
+  async receive(): Promise<readonly Datagram[] | null> {
+    if (this.direction === "write") return null;
+    const packets = await this.socket.receive();
+    if (packets) this.#from = packets.at(-1)!.from;
+    else if (this.#failure) throw this.#failure.reason;
+    return packets;
+  }
+
+  async send(batch: readonly Datagram[]): Promise<void> {
+    if (this.#failure) throw this.#failure.reason;
+    if (!this.info.remote && !this.#from) {
+      throw new StreamError(`write(${this.info.name}): the socket is not connected and nobody has sent to it yet`, {
+        code: "EDESTADDRREQ",
+      });
+    }
+    await this.socket.send(batch, this.info.remote ? undefined : this.#from);
+  }
+
+  async closeWrite(): Promise<void> {}
+
+  abort(reason?: unknown): void {
+    this.#failure ??= {
+      reason: reason ?? new StreamError(`${this.info.name}: the stream has been closed`, { code: "ECANCELED" }),
+    };
+    this.socket.close();
+  }
+}
+
+/** As `Driver.mkfifo`. */
+export function mkfifo(path: string, mode: number): void {
+  if (libc.mkfifo(cString(path), mode) < 0) throw connectError("mkfifo", JSON.stringify(path), errno());
+}
+
+/** As `Driver.closeStdout`. */
+export function closeStdout(): void {
+  const fd = libc.open(cString("/dev/null"), c.O_WRONLY | c.O_CLOEXEC, 0);
+  if (fd < 0) throw connectError("open", "/dev/null", errno());
+  const result = libc.dup2(fd, 1);
+  const error = errno();
+  libc.close(fd);
+  if (result < 0) throw connectError("dup2", "/dev/null, 1", error);
+}

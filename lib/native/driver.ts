@@ -1,0 +1,48 @@
+/** The native driver: Linux's own sockets through libc. */
+import type { Driver } from "../driver.ts";
+import { ConfigError } from "../errors.ts";
+import { resolve } from "../resolve.ts";
+import { BufferPool } from "./buffer_pool.ts";
+import { DatagramArena } from "./datagram_arena.ts";
+import { openDatagram } from "./datagram_socket.ts";
+import { adoptDescriptor, closeStdout, descriptorKind, mkfifo } from "./descriptor.ts";
+import { libcFailure } from "./libc.ts";
+import { listenStream } from "./listener.ts";
+import { Reactor } from "./reactor.ts";
+import type { Owner, Shared } from "./shared.ts";
+import { connectStream } from "./stream_connect.ts";
+
+/**
+ * A driver with a reactor of its own. Throws `ConfigError` (code `UNSUPPORTED`) where libc or the permission to call it
+ * is absent: the caller may use the portable driver then.
+ */
+export function openNativeDriver(): Driver {
+  if (libcFailure !== undefined) {
+    throw new ConfigError(`the native driver cannot be used: ${libcFailure}; use --driver=portable`, {
+      code: "UNSUPPORTED",
+    });
+  }
+  const owners = new Set<Owner>();
+  let arena: DatagramArena | undefined;
+  const shared: Shared = {
+    reactor: new Reactor(),
+    pool: new BufferPool(),
+    arena: () => arena ??= new DatagramArena(),
+    owners,
+  };
+  return {
+    name: "native",
+    connectStream: (remote, options, signal) => connectStream(remote, options, signal, shared),
+    listenStream: async (local, options) => listenStream(local, options, shared),
+    openDatagram: async (target, options) => openDatagram(target, options, shared),
+    resolve,
+    descriptorKind,
+    adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, shared),
+    mkfifo,
+    closeStdout,
+    close() {
+      for (const owner of [...owners]) owner.release();
+      shared.reactor.close();
+    },
+  };
+}

@@ -1,0 +1,2 @@
+/** Sockets and descriptors through Linux's libc: the only folder that uses FFI. */
+export { openNativeDriver } from "./driver.ts";

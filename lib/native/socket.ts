@@ -1,0 +1,83 @@
+/** Making, naming and binding sockets: what streams and datagrams have in common. */
+import type { PathOptions } from "../driver.ts";
+import { formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "./constants.ts";
+import { connectError, EACCES, EADDRINUSE } from "./errno.ts";
+import { AF_INET, AF_INET6, sockaddrStorageBytes } from "./layout.ts";
+import { errno, libc } from "./libc.ts";
+import { decodeSockaddr, encodeSockaddr, familyOf } from "./sockaddr.ts";
+import { BoundPath } from "./unix_path.ts";
+
+/** A new non-blocking socket; the caller owns it. `type` is SOCK_STREAM or SOCK_DGRAM. */
+export function openSocket(family: number, type: number): number {
+  const fd = libc.socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw connectError("socket", `AF=${family}`, errno());
+  return fd;
+}
+
+/**
+ * Binds `fd` and returns the path it now owns, if it is one (the caller removes it when it closes). A path accepts
+ * nobody but its owner before it has the wanted permissions.
+ */
+export function bindSocket(
+  fd: number,
+  address: SocketAddress,
+  type: number,
+  options: PathOptions,
+): BoundPath | undefined {
+  const bytes = encodeSockaddr(address);
+  if (address.family === "unix" && address.path !== "" && !address.path.startsWith("@")) {
+    return BoundPath.bind(fd, address, bytes, type, options);
+  }
+  if (libc.bind(fd, bytes, bytes.length) === 0) return undefined;
+  throw bindError(address, errno());
+}
+
+/** `bind(AF=2 0.0.0.0:80): Permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE` */
+export function bindError(address: SocketAddress, number: number): Error {
+  let advice = "";
+  if (address.family === "unix") {
+    if (number === EADDRINUSE && !address.path.startsWith("@")) advice = "; use unlink-early";
+  } else if (number === EACCES && address.port > 0 && address.port < 1024) {
+    advice = "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+  }
+  return connectError("bind", formatAddress(address), number, advice);
+}
+
+const scratch = new Uint8Array(sockaddrStorageBytes);
+const scratchLength = new Uint32Array(1);
+const scratchLengthBytes = new Uint8Array(scratchLength.buffer);
+
+/** Our end's address. */
+export function localAddress(fd: number): SocketAddress {
+  scratchLength[0] = scratch.length;
+  if (libc.getsockname(fd, scratch, scratchLengthBytes) < 0) {
+    throw connectError("getsockname", `descriptor ${fd}`, errno());
+  }
+  return decodeSockaddr(scratch, scratchLength[0]);
+}
+
+/** The peer's address, or undefined where there is none. */
+export function peerAddress(fd: number): SocketAddress | undefined {
+  scratchLength[0] = scratch.length;
+  if (libc.getpeername(fd, scratch, scratchLengthBytes) < 0) return undefined;
+  return decodeSockaddr(scratch, scratchLength[0]);
+}
+
+/** `accept4` into `remote`: the descriptor and the caller's address, or minus errno. */
+export function acceptSocket(listener: number): number | { fd: number; remote: SocketAddress } {
+  scratchLength[0] = scratch.length;
+  const fd = libc.accept4(listener, scratch, scratchLengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return fd < 0 ? -errno() : { fd, remote: decodeSockaddr(scratch, scratchLength[0]) };
+}
+
+/** Whether `address` stands for every address of the host. */
+export function isWildcard(address: SocketAddress): boolean {
+  return address.family !== "unix" && encodeSockaddr(address).subarray(4, 24).every((byte) => byte === 0);
+}
+
+export function isIp(family: number): boolean {
+  return family === AF_INET || family === AF_INET6;
+}
+
+export { familyOf };

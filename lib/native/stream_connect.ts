@@ -1,0 +1,115 @@
+/** Connecting a stream socket without blocking. */
+import type { PathOptions, StreamSocketOptions } from "../driver.ts";
+import type { ByteStream, SocketAddress } from "../stream/stream.ts";
+import { formatAddress } from "../stream/stream.ts";
+import { ByteSocket } from "./byte_socket.ts";
+import { SOCK_STREAM } from "./constants.ts";
+import { connectError, EAGAIN, ECANCELED, ECONNREFUSED, EINPROGRESS, EINTR } from "./errno.ts";
+import { AF_UNIX } from "./layout.ts";
+import { errno, libc } from "./libc.ts";
+import type { Owner, Shared } from "./shared.ts";
+import { encodeSockaddr, familyOf } from "./sockaddr.ts";
+import { bindSocket, localAddress, openSocket, peerAddress } from "./socket.ts";
+import { setStreamOptions, socketError } from "./socket_options.ts";
+import type { BoundPath } from "./unix_path.ts";
+
+/** How often a UNIX socket whose backlog is full is tried again: the system tells nobody when there is room. */
+const backlogRetryMs = 5;
+
+export type ConnectOptions = StreamSocketOptions & { local?: SocketAddress; localPath?: PathOptions };
+
+/** As `Driver.connectStream`. */
+export async function connectStream(
+  remote: SocketAddress,
+  options: ConnectOptions,
+  signal: AbortSignal,
+  shared: Shared,
+): Promise<ByteStream> {
+  signal.throwIfAborted();
+  const family = familyOf(remote);
+  const target = encodeSockaddr(remote);
+  const fd = openSocket(family, SOCK_STREAM);
+  let path: BoundPath | undefined;
+  try {
+    setStreamOptions(fd, family, options);
+    if (options.local) path = bindSocket(fd, options.local, SOCK_STREAM, options.localPath ?? {});
+    await connectSocket(fd, target, remote, signal, shared);
+    const info = {
+      protocol: family === AF_UNIX ? "UNIX" : "TCP",
+      name: formatAddress(remote),
+      local: localAddress(fd),
+      remote: peerAddress(fd) ?? remote,
+      halfCloses: true,
+    };
+    const onRelease = path && (() => {
+      path?.release();
+      libc.close(fd);
+    });
+    return new ByteSocket(fd, info, { type: family === AF_UNIX ? "unix" : "tcp", onRelease }, shared);
+  } catch (error) {
+    path?.release();
+    libc.close(fd);
+    throw error;
+  }
+}
+
+async function connectSocket(
+  fd: number,
+  target: Uint8Array<ArrayBuffer>,
+  remote: SocketAddress,
+  signal: AbortSignal,
+  shared: Shared,
+): Promise<void> {
+  while (true) {
+    if (libc.connect(fd, target, target.length) === 0) return;
+    const error = errno();
+    if (error === EINPROGRESS) {
+      await connected(fd, signal, shared);
+      const late = socketError(fd);
+      if (late !== 0) throw connectError("connect", formatAddress(remote), late);
+      return;
+    }
+    if (error === EAGAIN && remote.family === "unix") await pause(backlogRetryMs, signal);
+    else if (error !== EINTR) {
+      const dead = remote.family === "unix" && error === ECONNREFUSED && !remote.path.startsWith("@");
+      const advice = dead ? " (nobody listens; stale socket file?)" : "";
+      throw connectError("connect", formatAddress(remote), error, advice);
+    }
+  }
+}
+
+/** Resolves when the handshake is over, one way or the other. Rejects with the signal's reason. */
+function connected(fd: number, signal: AbortSignal, shared: Shared): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void) => {
+      signal.removeEventListener("abort", cancel);
+      shared.owners.delete(owner);
+      shared.reactor.remove(watch);
+      settle();
+    };
+    const cancel = () => finish(() => reject(signal.reason));
+    const owner: Owner = {
+      release: () => finish(() => reject(connectError("connect", "the driver has been closed", ECANCELED))),
+    };
+    const watch = shared.reactor.add(fd, {
+      onReadable: () => {},
+      onWritable: () => finish(resolve),
+    }, { connecting: true })!;
+    shared.owners.add(owner);
+    signal.addEventListener("abort", cancel, { once: true });
+  });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", cancel);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", cancel, { once: true });
+  });
+}

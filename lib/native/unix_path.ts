@@ -1,0 +1,122 @@
+/** A path in the file system that a socket of ours is bound to, and its removal. */
+import type { PathOptions } from "../driver.ts";
+import { ConfigError, ConnectError } from "../errors.ts";
+import { formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { connectError, ECONNREFUSED, ENOENT } from "./errno.ts";
+import { AF_UNIX, group, passwd } from "./layout.ts";
+import { cString, errno, libc } from "./libc.ts";
+import { bindError, openSocket } from "./socket.ts";
+
+/** Nobody may connect between `bind` and `chmod`. */
+const closedUmask = 0o177;
+
+const keep = 0xffff_ffff;
+
+export class BoundPath {
+  /** Absolute, so that a later change of directory does not matter. */
+  readonly #path: string;
+  readonly #identity: string | undefined;
+  readonly #unlinkClose: boolean;
+
+  private constructor(path: string, unlinkClose: boolean) {
+    this.#path = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+    this.#identity = identityOf(this.#path);
+    this.#unlinkClose = unlinkClose;
+  }
+
+  /** Binds `fd` to a path under the rules of `PathOptions`. `bytes` is the encoded address. */
+  static bind(
+    fd: number,
+    address: SocketAddress & { family: "unix" },
+    bytes: Uint8Array<ArrayBuffer>,
+    type: number,
+    options: PathOptions,
+  ): BoundPath {
+    const path = cString(address.path);
+    if (options.unlinkEarly) removePath(address);
+    else if (options.unlinkStale && isStale(address, bytes, type)) removePath(address);
+    const owner = ownerOf(options);
+
+    const umask = libc.umask(closedUmask);
+    const result = libc.bind(fd, bytes, bytes.length);
+    const error = errno();
+    libc.umask(umask);
+    if (result < 0) throw bindError(address, error);
+
+    const bound = new BoundPath(address.path, options.unlinkClose ?? true);
+    try {
+      if (owner && libc.chown(path, owner.user, owner.group) < 0) throw failed("chown", address);
+      if (libc.chmod(path, options.mode ?? (0o777 & ~umask)) < 0) throw failed("chmod", address);
+    } catch (error) {
+      bound.#remove();
+      throw error;
+    }
+    return bound;
+  }
+
+  /** Removes the path if it is wanted and still ours: somebody may have put another socket there since. */
+  release(): void {
+    if (this.#unlinkClose) this.#remove();
+  }
+
+  #remove(): void {
+    if (this.#identity !== undefined && identityOf(this.#path) === this.#identity) libc.unlink(cString(this.#path));
+  }
+}
+
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = Deno.lstatSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function removePath(address: SocketAddress & { family: "unix" }): void {
+  if (libc.unlink(cString(address.path)) < 0 && errno() !== ENOENT) throw failed("unlink", address);
+}
+
+/** Whether the path is a socket that nobody answers on. */
+function isStale(address: SocketAddress & { family: "unix" }, bytes: Uint8Array<ArrayBuffer>, type: number): boolean {
+  const fd = openSocket(AF_UNIX, type);
+  try {
+    return libc.connect(fd, bytes, bytes.length) < 0 && errno() === ECONNREFUSED && isSocket(address.path);
+  } finally {
+    libc.close(fd);
+  }
+}
+
+// Connecting to a file that is no socket is refused as well; such a file is not ours to remove.
+function isSocket(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSocket ?? false;
+  } catch {
+    return false;
+  }
+}
+
+function failed(call: string, address: SocketAddress): ConnectError {
+  return connectError(call, formatAddress(address), errno());
+}
+
+/** Numbers for chown of a user and a group given by name or number; undefined where neither is given. */
+function ownerOf(options: PathOptions): { user: number; group: number } | undefined {
+  if (options.user === undefined && options.group === undefined) return undefined;
+  return {
+    user: options.user === undefined ? keep : lookUp("user", options.user, libc.getpwnam, passwd.uid),
+    group: options.group === undefined ? keep : lookUp("group", options.group, libc.getgrnam, group.gid),
+  };
+}
+
+function lookUp(
+  what: string,
+  name: string,
+  find: (name: Uint8Array<ArrayBuffer>) => Deno.PointerValue,
+  offset: number,
+): number {
+  if (/^\d+$/.test(name)) return Number(name);
+  const entry = find(cString(name));
+  if (entry === null) throw new ConfigError(`there is no ${what} "${name}"`);
+  return new Deno.UnsafePointerView(entry).getUint32(offset);
+}
