@@ -40,7 +40,13 @@ export class ByteQueue {
     this.#name = name;
   }
 
-  get finished(): boolean {
+  /** The writer has ended it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Ended, and everything in it has been read. */
+  get drained(): boolean {
     return this.#ended && this.#length === this.#lent;
   }
 
@@ -145,7 +151,13 @@ export class DatagramQueue {
     this.#name = name;
   }
 
-  get finished(): boolean {
+  /** The writer has ended it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Ended, and everything in it has been received. */
+  get drained(): boolean {
     return this.#ended && this.#queue.length === 0;
   }
 
@@ -238,7 +250,7 @@ class End {
   abort(reason: unknown): void {
     if (this.#left) return;
     const { name } = this.#info;
-    const clean = reason === undefined || (this.#incoming.finished && this.#outgoing.finished);
+    const clean = reason === undefined || (this.#incoming.drained && this.#outgoing.ended);
     const own = reason ?? new StreamError(`read(${name}): stream is closed`, { code: "CLOSED" });
     this.#left = { error: own };
     // Our own calls first: in an echo both queues are the same, and the first failure stays.

@@ -1,0 +1,40 @@
+import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
+import { echo } from "../../protocols/echo.ts";
+import { exec } from "../../protocols/exec.ts";
+import { pipe } from "../../protocols/pipe.ts";
+import { localContext } from "../support/local_context.ts";
+import { oneByte } from "../support/one_byte.ts";
+import { echoPair, protocolSuite } from "./protocol_suite.ts";
+
+const heldBackBytes = 1 << 20;
+
+const openPipe = async () => echoPair(await pipe.connect!(pipe.spec.parse({}, ""), localContext()) as ByteStream);
+
+protocolSuite("PIPE", "byte", openPipe, { heldBackBytes });
+
+protocolSuite("PIPE one byte at a time", "byte", async () => echoPair(oneByte((await openPipe()).near)), {
+  heldBackBytes,
+  largeBytes: 100_000,
+});
+
+const openCat = async () => {
+  const context = localContext();
+  return echoPair(await exec.connect!(exec.spec.parse({ command: "cat" }, ""), context) as ByteStream);
+};
+
+protocolSuite("EXEC:cat", "byte", openCat, { heldBackBytes });
+
+protocolSuite("EXEC:cat one byte at a time", "byte", async () => echoPair(oneByte((await openCat()).near)), {
+  heldBackBytes: 200_000,
+  largeBytes: 20_000,
+  skip: [
+    ["holds a writer back until its reader reads", "a megabyte in single bytes through a process takes long"],
+  ],
+});
+
+protocolSuite(
+  "ECHO",
+  "datagram",
+  async () => echoPair(await echo.connect!(echo.spec.parse({}, ""), localContext()) as DatagramStream),
+  { heldBackBytes },
+);
