@@ -5,9 +5,9 @@
  */
 
 import { Child, type Program, type StartOptions } from "./child.ts";
-import { type Bound, defaultDeadlineMs, delay, eventually, isBound } from "./wait.ts";
+import { type Bound, delay, eventually, isBound } from "./wait.ts";
 // @ts-types="../deno_std.d.ts"
-import { assertEquals } from "@std/assert";
+import { assertRejects } from "@std/assert";
 
 const mainPath = new URL("../../main.ts", import.meta.url).pathname;
 
@@ -71,7 +71,8 @@ export class Run implements AsyncDisposable {
   readonly #mark = crypto.randomUUID();
   readonly #children: Child[] = [];
   readonly #cleanups: (() => void | Promise<void>)[] = [];
-  readonly #ports: number[] = [];
+  /** What l7mp bound in this case. */
+  readonly #bound: Bound[] = [];
 
   private constructor(program: Program, dir: string) {
     this.program = program;
@@ -112,14 +113,14 @@ export class Run implements AsyncDisposable {
         if (error instanceof Deno.errors.AddrInUse) continue;
         throw error;
       }
-      this.#ports.push(port);
       return port;
     }
   }
 
   /** Starts the program of this case, or another. Expectations in `options` are checked at its end. */
   spawn(args: readonly string[], options: StartOptions & { program?: Program } = {}): Child {
-    const child = new Child(options.program ?? this.program, args, options, { L7MP_E2E_MARK: this.#mark });
+    const program = options.program ?? this.program;
+    const child = new Child(program, args, options, { L7MP_E2E_MARK: `${this.#mark}:${program.name}` });
     this.#children.push(child);
     return child;
   }
@@ -128,6 +129,7 @@ export class Run implements AsyncDisposable {
   async serve(args: readonly string[], bound: Bound, options: StartOptions & { program?: Program } = {}) {
     const child = this.spawn(args, options);
     const where = JSON.stringify(bound);
+    if (child.program === l7mp) this.#bound.push(bound);
     await eventually(`${child.program.name} to bind ${where}`, async () => {
       if (!child.running) throw new Error(`ended before it bound ${where}\n${child.describe()}`);
       return await isBound(bound, child.pid);
@@ -147,38 +149,33 @@ export class Run implements AsyncDisposable {
       if (child.program === l7mp || !child.running) await child.finish();
     }
     if (!this.isL7mp) return;
-    await eventually("end of all processes", async () => (await this.#strays()).length === 0, { deadlineMs: 3000 });
-    for (const port of this.#ports) {
-      if (this.#children.length === 0) break;
-      const bound = await isBound({ tcp: port }) || await isBound({ udp: port });
-      assertEquals(bound && !this.#ownPorts.has(port), false, `port ${port} is still bound`);
-    }
-    for await (const entry of Deno.readDir(this.dir)) {
-      const left = entry.isSymlink ? undefined : (await Deno.lstat(this.path(entry.name))).isSocket;
-      assertEquals(left ?? false, false, `socket file ${entry.name} was left behind`);
+    await eventually("end of all processes that l7mp started", async () => (await this.#marked(l7mp)).length === 0, {
+      deadlineMs: 3000,
+    });
+    for (const bound of this.#bound) {
+      await eventually(`release of ${JSON.stringify(bound)}`, async () => !(await isBound(bound)), {
+        deadlineMs: 3000,
+      });
+      const path = "unix" in bound ? bound.unix : "unixDatagram" in bound ? bound.unixDatagram : undefined;
+      if (path?.startsWith("/")) await assertRejects(() => Deno.lstat(path), Deno.errors.NotFound);
     }
   }
 
-  readonly #ownPorts = new Set<number>();
-  /** A scripted peer in this process holds this port until the case ends. */
-  holds(port: number): void {
-    this.#ownPorts.add(port);
-  }
-
-  /** Processes of this case that are neither ended nor known to us: grandchildren. They carry our mark. */
-  async #strays(): Promise<number[]> {
+  /** The processes of this case that a program is, or that it started: they inherit its mark. */
+  async #marked(program?: Program): Promise<number[]> {
+    const mark = `L7MP_E2E_MARK=${this.#mark}:${program?.name ?? ""}`;
     const found: number[] = [];
     for await (const entry of Deno.readDir("/proc")) {
       if (!/^\d+$/.test(entry.name)) continue;
       const environment = await Deno.readTextFile(`/proc/${entry.name}/environ`).catch(() => "");
-      if (environment.includes(`L7MP_E2E_MARK=${this.#mark}`)) found.push(Number(entry.name));
+      if (environment.includes(mark)) found.push(Number(entry.name));
     }
     return found;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) child.kill("SIGKILL");
-    for (const pid of await this.#strays()) {
+    for (const pid of await this.#marked()) {
       try {
         Deno.kill(pid, "SIGKILL");
       } catch {
@@ -200,4 +197,4 @@ export async function stays(what: string, ms: number, probe: () => boolean): Pro
   }
 }
 
-export { type Bound, type Child, defaultDeadlineMs, eventually };
+export { type Bound, type Child, eventually, type Program };

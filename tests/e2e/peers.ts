@@ -91,7 +91,6 @@ export function serveStreams(run: Run, where: Where, handle: (peer: Peer) => Pro
   const listener: Deno.Listener = "tcp" in where
     ? Deno.listen({ hostname: "127.0.0.1", port: where.tcp })
     : Deno.listen({ transport: "unix", path: where.unix });
-  if ("tcp" in where) run.holds(where.tcp);
   const seen = { connections: 0 };
   const peers = new Set<Peer>();
   const tasks: Promise<void>[] = [];
@@ -161,7 +160,6 @@ export class UdpPeer {
 
   constructor(run: Run, options: { port?: number; answer?: (data: Uint8Array) => Uint8Array | null } = {}) {
     this.#socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: options.port ?? 0 });
-    if (options.port !== undefined) run.holds(options.port);
     this.#answer = options.answer;
     this.#reading = this.#read();
     run.defer(async () => {
@@ -233,7 +231,6 @@ export function serveWebSockets(run: Run, options: WebSocketServerOptions): WebS
   const server = options.unix !== undefined
     ? Deno.serve({ path: options.unix, onListen() {} }, handler)
     : Deno.serve({ hostname: "127.0.0.1", port: options.port!, onListen() {} }, handler);
-  if (options.port !== undefined) run.holds(options.port);
   run.defer(async () => {
     for (const { socket } of records) if (socket.readyState < WebSocket.CLOSING) socket.close();
     await server.shutdown();

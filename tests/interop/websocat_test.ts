@@ -1,0 +1,66 @@
+// Interoperation with websocat, in both roles.
+
+// @ts-types="../deno_std.d.ts"
+import { assert, assertEquals } from "@std/assert";
+import { acceptance, eventually, type Program, versionOf } from "../e2e/harness.ts";
+import { echo, serveStreams } from "../e2e/peers.ts";
+
+const version = versionOf("websocat", ["--version"], /websocat (\S+)/);
+const skip = version === undefined ? "websocat is not installed" : undefined;
+const websocat: Program = { name: "websocat", command: ["websocat"] };
+
+acceptance("interop", "websocat sends lines to WS-LISTEN and prints the answers", async (run) => {
+  const port = run.port();
+  await run.serve([`WS-LISTEN:127.0.0.1:${port},fork`, "ECHO"], { tcp: port });
+  const client = run.spawn(["-n", `ws://127.0.0.1:${port}/`], { program: websocat, openInput: true });
+  await client.write("a\nb\n");
+  await client.prints("a\nb\n");
+  await client.endInput();
+}, { skip });
+
+acceptance("interop", "websocat sends binary through WS-LISTEN to TCP", async (run) => {
+  const port = run.port();
+  const backendPort = run.port();
+  serveStreams(run, { tcp: backendPort }, echo);
+  await run.serve([`ws-l:127.0.0.1:${port},fork`, `tcp:127.0.0.1:${backendPort}`], { tcp: port });
+  const data = crypto.getRandomValues(new Uint8Array(50_000));
+  const args = ["-b", "-n", `ws://127.0.0.1:${port}/`];
+  const client = run.spawn(args, { program: websocat, openInput: true, stderr: "any" });
+  await client.write(data);
+  await eventually("the answer", () => client.stdoutBytes.length >= data.length, { details: () => client.describe() });
+  assertEquals(client.stdoutBytes, data);
+}, { skip });
+
+acceptance("interop", "a line goes to websocat's server and its line comes back", async (run) => {
+  const port = run.port();
+  const server = await run.serve(["-s", `127.0.0.1:${port}`], { tcp: port }, {
+    program: websocat,
+    openInput: true,
+    stderr: "any",
+  });
+  const client = run.spawn([`ws://127.0.0.1:${port}/`], { openInput: true });
+  await client.write("to the server\n");
+  await server.prints("to the server\n");
+  await server.write("to the client\n");
+  await client.prints("to the client\n");
+  await client.endInput();
+  await client.end();
+}, { skip });
+
+acceptance("interop", "websocat's mirror answers each message of a chain of UDP and WebSocket", async (run) => {
+  const port = run.port();
+  const udp = run.port();
+  await run.serve(["-b", `ws-l:127.0.0.1:${port}`, "mirror:"], { tcp: port }, { program: websocat, stderr: "any" });
+  await run.serve([`udp-l:${udp},fork`, `ws:127.0.0.1:${port}`], { udp });
+  const out = await run.out(["-", `UDP:127.0.0.1:${udp}`], { input: "ping" });
+  assertEquals(out, "ping");
+}, { skip });
+
+acceptance("interop", "a close of websocat's server ends the client in order", async (run) => {
+  const port = run.port();
+  const args = ["-t", `ws-l:127.0.0.1:${port}`, "literal:bye"];
+  await run.serve(args, { tcp: port }, { program: websocat, stderr: "any" });
+  const client = run.spawn(["-u", `ws://127.0.0.1:${port}/`, "-"]);
+  await client.end();
+  assert(client.stdout.startsWith("bye"), client.describe());
+}, { skip });
