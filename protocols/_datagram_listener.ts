@@ -88,12 +88,13 @@ export class DatagramListener implements Listener, AsyncIterator<Incoming> {
     const due: PeerStream[] = [];
     let key: Peer["key"] | undefined;
     let stream: PeerStream | undefined;
+    const mixed = packets.some(({ from }) => from.key !== packets[0]!.from.key);
     for (const packet of packets) {
       if (packet.from.key !== key) {
         key = packet.from.key;
         stream = this.#peers.get(key) ?? this.#meet(packet.from);
       }
-      if (stream?.push(packet)) due.push(stream);
+      if (stream?.push(packet, mixed)) due.push(stream);
     }
     for (const stream of due) stream.flush();
   }
@@ -127,8 +128,8 @@ export class DatagramListener implements Listener, AsyncIterator<Incoming> {
     const info: StreamInfo = { protocol, name, local: this.address, remote: peer.address };
     const onEnd = () => this.#peers.delete(peer.key);
     return new PeerStream({
-      shared: this.#shared,
-      peer: { key: peer.key, address: peer.address },
+      use: this.#shared.use(),
+      peer,
       info,
       log,
       maxDatagramBytes,

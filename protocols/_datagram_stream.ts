@@ -17,9 +17,8 @@ export function warnOfDrops(log: Log, name: string, maxBytes: number | undefined
   return (reason, bytes) => {
     if (!told.due()) return;
     const tooBig = maxBytes !== undefined && bytes > maxBytes;
-    const message = tooBig
-      ? `datagram of ${bytes} bytes does not fit UDP (${maxBytes}), dropped`
-      : `datagram of ${bytes} bytes to ${name} dropped: ${reason}`;
+    const why = tooBig ? `datagram of ${bytes} bytes does not fit UDP (${maxBytes})` : reason;
+    const message = why.startsWith("datagram ") ? `${why}, dropped` : `datagram to ${name} dropped: ${why}`;
     log.warn("datagram.dropped", message);
   };
 }
@@ -65,9 +64,14 @@ export class SocketDatagramStream implements DatagramStream {
     }
   }
 
-  send(batch: readonly Datagram[]): Promise<void> {
-    if (this.#failure) return Promise.reject(this.#failure.error);
-    return this.#socket.send(batch, this.#to);
+  async send(batch: readonly Datagram[]): Promise<void> {
+    this.#throwIfAborted();
+    try {
+      await this.#socket.send(batch, this.#to);
+    } catch (error) {
+      this.#throwIfAborted();
+      throw error;
+    }
   }
 
   async closeWrite(): Promise<void> {}

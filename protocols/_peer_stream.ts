@@ -4,13 +4,13 @@ import type { Log } from "../lib/log.ts";
 import type { Datagram, DatagramStream, StreamInfo } from "../lib/stream/stream.ts";
 import { closed } from "./_datagram_stream.ts";
 import { OnceAMinute } from "./_once_a_minute.ts";
-import type { SharedSocket } from "./_shared_socket.ts";
+import { detached, type SocketUse } from "./_shared_socket.ts";
 
 /** Bound of one peer's queue beside its number of datagrams. */
 const maxQueueBytes = 1024 * 1024;
 
 export interface PeerStreamOptions {
-  readonly shared: SharedSocket;
+  readonly use: SocketUse;
   readonly peer: Peer;
   readonly info: StreamInfo;
   readonly log: Log;
@@ -21,7 +21,7 @@ export interface PeerStreamOptions {
   onEnd(): void;
 }
 
-/** Holds one use of the shared socket until it is aborted. Its end is not the socket's. */
+/** Owns its use of the socket. Its end is not the socket's. */
 export class PeerStream implements DatagramStream {
   readonly kind = "datagram";
   readonly info: StreamInfo;
@@ -32,22 +32,24 @@ export class PeerStream implements DatagramStream {
   #queuedBytes = 0;
   #dropped = 0;
   #waiting: PromiseWithResolvers<readonly Datagram[] | null> | undefined;
-  #failure: { error: unknown } | undefined;
+  #failure: { readonly error: unknown } | undefined;
   #ended = false;
 
   constructor(options: PeerStreamOptions) {
     this.#options = options;
     this.info = options.info;
     this.maxDatagramBytes = options.maxDatagramBytes;
-    options.shared.take();
   }
 
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Keeps one packet. True when a receiver waits for it and `flush` is due after the rest of the batch. */
-  push(packet: Packet): boolean {
+  /**
+   * Keeps one packet. True when a receiver waits for it and `flush` is due after the rest of the batch. `mixed` says
+   * that the batch, whose packets may share memory, has several senders.
+   */
+  push(packet: Packet, mixed: boolean): boolean {
     const { length } = packet.data;
     const full = this.#queue.length >= this.#options.queueDatagrams || this.#queuedBytes + length > maxQueueBytes;
     if (full) {
@@ -55,9 +57,11 @@ export class PeerStream implements DatagramStream {
       if (this.#told.due()) this.#warnOfOverflow();
       return false;
     }
-    this.#queue.push(packet);
     this.#queuedBytes += length;
-    return this.#waiting !== undefined && this.#queue.length === 1;
+    if (this.#waiting) return this.#queue.push(packet) === 1;
+    // What waits here must not keep the others' datagrams in memory.
+    this.#queue.push(mixed ? detached(packet) : packet);
+    return false;
   }
 
   /** Hands what has come to the receiver that waits. */
@@ -72,7 +76,7 @@ export class PeerStream implements DatagramStream {
     this.#failure ??= { error };
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    waiting?.reject(error);
+    waiting?.reject(this.#failure.error);
   }
 
   receive(): Promise<readonly Datagram[] | null> {
@@ -84,7 +88,10 @@ export class PeerStream implements DatagramStream {
 
   send(batch: readonly Datagram[]): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure.error);
-    return this.#options.shared.socket.send(batch, this.#options.peer);
+    // The socket drops these and warns; only here they can be told from those of other sessions.
+    const limit = this.maxDatagramBytes ?? Infinity;
+    for (const { data } of batch) if (data.length > limit) this.#dropped++;
+    return this.#options.use.send(batch, this.#options.peer);
   }
 
   async closeWrite(): Promise<void> {}
@@ -94,9 +101,10 @@ export class PeerStream implements DatagramStream {
     this.#ended = true;
     this.#queue = [];
     this.#queuedBytes = 0;
-    this.fail(reason ?? closed(this.info));
+    const error = reason ?? closed(this.info);
+    this.fail(error);
     this.#options.onEnd();
-    this.#options.shared.release();
+    this.#options.use.leave(error);
   }
 
   #takeAll(): readonly Datagram[] {

@@ -1,5 +1,5 @@
 /** A listener that makes a session of every single datagram: RECVFROM. */
-import type { Packet } from "../lib/driver.ts";
+import type { Packet, Peer } from "../lib/driver.ts";
 import { StreamError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Incoming, Listener } from "../lib/protocol.ts";
@@ -12,7 +12,7 @@ import {
 } from "../lib/stream/stream.ts";
 import { closed } from "./_datagram_stream.ts";
 import type { SenderFilter } from "./_sender_filter.ts";
-import type { SharedSocket } from "./_shared_socket.ts";
+import { detached, type SharedSocket, type SocketUse } from "./_shared_socket.ts";
 
 export interface RecvfromOptions {
   readonly protocol: string;
@@ -70,7 +70,7 @@ export class RecvfromListener implements Listener, AsyncIterator<Incoming> {
     const remote = packet.from.address;
     const info: StreamInfo = { protocol, name: formatAddress(remote), local: this.address, remote };
     log.notice("listener.accept", `receiving packet from ${info.name} on ${formatAddress(this.address)}`);
-    const stream = new OneDatagramStream(this.#shared, packet, info, maxDatagramBytes);
+    const stream = new OneDatagramStream(this.#shared.use(), detached(packet), info, maxDatagramBytes);
     return {
       info,
       accept: async (signal) => {
@@ -83,23 +83,23 @@ export class RecvfromListener implements Listener, AsyncIterator<Incoming> {
   }
 }
 
-/** Gives one datagram, then ends; what is sent answers its sender. Holds one use of the shared socket. */
+/** Gives one datagram, then ends; what is sent answers its sender. Owns its use of the socket. */
 class OneDatagramStream implements DatagramStream {
   readonly kind = "datagram";
   readonly info: StreamInfo;
   readonly maxDatagramBytes: number | undefined;
-  readonly #shared: SharedSocket;
-  readonly #packet: Packet;
-  #given = false;
+  readonly #use: SocketUse;
+  readonly #peer: Peer;
+  #packet: Packet | undefined;
   #dropped = 0;
-  #failure: { error: unknown } | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
-  constructor(shared: SharedSocket, packet: Packet, info: StreamInfo, maxDatagramBytes: number | undefined) {
-    this.#shared = shared;
+  constructor(use: SocketUse, packet: Packet, info: StreamInfo, maxDatagramBytes: number | undefined) {
+    this.#use = use;
+    this.#peer = packet.from;
     this.#packet = packet;
     this.info = info;
     this.maxDatagramBytes = maxDatagramBytes;
-    shared.take();
   }
 
   get dropped(): number {
@@ -108,19 +108,20 @@ class OneDatagramStream implements DatagramStream {
 
   async receive(): Promise<readonly Datagram[] | null> {
     if (this.#failure) throw this.#failure.error;
-    if (this.#given) return null;
-    this.#given = true;
-    return [this.#packet];
+    const packet = this.#packet;
+    this.#packet = undefined;
+    return packet ? [packet] : null;
   }
 
   async send(batch: readonly Datagram[]): Promise<void> {
     if (this.#failure) throw this.#failure.error;
-    const { from } = this.#packet;
-    if (from.address.family === "unix" && from.address.path === "") {
-      this.#dropped += batch.length;
+    const { address } = this.#peer;
+    if (address.family === "unix" && address.path === "") {
       throw new StreamError("sendto: the sender has no name to answer to; it must bind one", { code: "EDESTADDRREQ" });
     }
-    await this.#shared.socket.send(batch, from);
+    const limit = this.maxDatagramBytes ?? Infinity;
+    for (const { data } of batch) if (data.length > limit) this.#dropped++;
+    await this.#use.send(batch, this.#peer);
   }
 
   async closeWrite(): Promise<void> {}
@@ -128,6 +129,7 @@ class OneDatagramStream implements DatagramStream {
   abort(reason?: unknown): void {
     if (this.#failure) return;
     this.#failure = { error: reason ?? closed(this.info) };
-    this.#shared.release();
+    this.#packet = undefined;
+    this.#use.leave(this.#failure.error);
   }
 }
