@@ -1,0 +1,50 @@
+/** What a command line means without saying so, written into the document where it takes effect. */
+import { parseIp } from "../stream/net_range.ts";
+import { getKey, knowsKey, type Place, pluginOf, setKey, type Stack } from "./stack.ts";
+
+export interface Defaults {
+  /** `-4`, `-6`, `-0`: IP version of connectors that do not say. */
+  readonly ipVersion: 4 | 6 | 0;
+  /** The same of listeners; absent: as `ipVersion`. */
+  readonly listenIpVersion?: 4 | 6 | 0;
+  /** `--compat=socat`: socat's defaults where ours differ (addresses.md section 10). */
+  readonly compat?: "socat";
+  /** `--text`, `--binary`. */
+  readonly messageType?: "text" | "binary";
+}
+
+/** Writes the defaults that differ from those of a configuration file into the settings of `stack`. */
+export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): void {
+  const outer = stack.levels[0];
+  if (outer.settings.oneshot === true) outer.settings.fork = false;
+  delete outer.settings.oneshot;
+  if (stack.role === "listen" && place === "listener") {
+    // Last, whatever order it was given in.
+    const fork = outer.settings.fork === true;
+    delete outer.settings.fork;
+    outer.settings.fork = fork;
+  }
+  ipDefaults(stack, defaults);
+  if (defaults.messageType && !["text", "binary"].some((key) => outer.settings[key] !== undefined)) {
+    if (defaults.messageType in pluginOf(outer).spec.fields) outer.settings[defaults.messageType] = true;
+  }
+  if (defaults.compat === "socat") {
+    if (knowsKey(stack, "nodelay") && getKey(stack, "nodelay") === undefined) setKey(stack, "nodelay", false);
+    const datagram = stack.levels.length === 1 && outer.protocol?.kind === "datagram";
+    if (datagram && outer.settings.fork === true) outer.settings.idle_timeout ??= "0s";
+  }
+}
+
+function ipDefaults(stack: Stack, { ipVersion, listenIpVersion = ipVersion }: Defaults): void {
+  const type = stack.levels.find((level) => level.type?.parameters.form.endsWith("port"))?.type;
+  if (!type) return;
+  const address = getKey(stack, "address");
+  const pf = getKey(stack, "pf");
+  if (type.parameters.form === "[host:]port") {
+    if (address !== undefined) return;
+    const six = pf === "ip6" || (pf === undefined && listenIpVersion !== 4);
+    setKey(stack, "address", six ? "::" : "0.0.0.0");
+  } else if (ipVersion === 6 && pf === undefined && knowsKey(stack, "pf") && !parseIp(String(address ?? ""))) {
+    setKey(stack, "pf", "ip6");
+  }
+}

@@ -1,0 +1,111 @@
+/** From the word of an address to its stack of layers and protocol (addresses.md sections 3 and 4). */
+import { ConfigError } from "../errors.ts";
+import { parseHost } from "./host_port.ts";
+import { lexAddress, type LexedAddress, textOf, type Token } from "./lexer.ts";
+import { type Names, unknownType } from "./names.ts";
+import { applyOption } from "./options.ts";
+import { parseParameters } from "./parameters.ts";
+import { getKey, pluginOf, setKey, type Stack } from "./stack.ts";
+import { putOver, stackOf } from "./stack_of.ts";
+import { isUrl, parseUrl } from "./url_form.ts";
+
+/** An address; a dual one reads from its first half and writes to its second. */
+export type ParsedAddress = { readonly single: Stack } | {
+  readonly dual: { readonly read: Stack; readonly write: Stack };
+};
+
+// Overlays of the engine's own: they stand for an option of what follows.
+const optionOverlays: Readonly<Record<string, string>> = { LINES: "lines", CHUNKS: "chunks" };
+
+/**
+ * Reads one address. `tail` are the words after `--`, for EXEC-ARG and SHELL-ARG. Throws `ConfigError` in the words of
+ * addresses.md section 8.
+ */
+export function parseAddress(word: string, names: Names, tail?: readonly string[]): ParsedAddress {
+  const halves = lexAddress(word).map((half) => parseSingle(half, names, word, tail));
+  if (halves.length === 1) return { single: halves[0]! };
+  if (halves.length > 2) throw new ConfigError(`"${word}": a dual address has two halves, not ${halves.length}`);
+  return { dual: { read: halves[0]!, write: halves[1]! } };
+}
+
+function parseSingle(lexed: LexedAddress, names: Names, word: string, tail?: readonly string[]): Stack {
+  const body = parseBody(lexed.body, names, word, tail);
+  for (const option of lexed.options) applyOption(body.stack, option, names, body.isUrl);
+  for (const type of body.stack.levels.map((level) => level.type)) {
+    for (const [key, value] of Object.entries(type?.implies ?? {})) {
+      if (getKey(body.stack, key) === undefined) setKey(body.stack, key, value);
+    }
+  }
+  bindIsAddress(body.stack, textOf(lexed.body));
+  return body.stack;
+}
+
+interface Body {
+  readonly stack: Stack;
+  readonly isUrl: boolean;
+}
+
+function parseBody(body: readonly Token[], names: Names, word: string, tail?: readonly string[]): Body {
+  const address = textOf(body);
+  const head = body[0] && "text" in body[0] ? body[0].text : "";
+  if (address === "") throw new ConfigError(`"${word}": an address is missing`);
+  if (address === "-") return plain("STDIO", body, names);
+  if (/^\d+$/.test(address)) return plain("FD", [{ text: "FD" }, { special: ":" }, ...body], names);
+  if (isUrl(body, names)) return { stack: parseUrl(body, names), isUrl: true };
+  const rest = body.slice(2);
+  const overlay = names.overlay(head);
+  if (overlay && rest.length > 0 && (!names.type(head) || beginsAddress(rest, names))) {
+    const inner = parseBody(rest, names, word, tail);
+    return { ...inner, stack: putOver(overlay.layer, overlay.role, inner.stack, head) };
+  }
+  const option = optionOverlays[head.toUpperCase()];
+  if (option && rest.length > 0 && !names.type(head)) {
+    const inner = parseBody(rest, names, word, tail);
+    inner.stack.levels[0].settings[option] = true;
+    return inner;
+  }
+  const found = names.type(head);
+  if (found) return plain(head, body, names, tail);
+  if (head.includes("/")) return plain("GOPEN", [{ text: "GOPEN" }, { special: ":" }, ...body], names);
+  if (names.transform(head)) {
+    throw new ConfigError(`"${address}" is a transform, not an address; it stands between two addresses`);
+  }
+  throw unknownType(head === "" ? address : head, names);
+}
+
+/** Whether `tokens` begin with a type name, so that the word before them is an overlay and not a type. */
+function beginsAddress(tokens: readonly Token[], names: Names): boolean {
+  const first = tokens[0]!;
+  const head = "text" in first ? first.text : "";
+  const isWord = tokens.length === 1 || "special" in tokens[1]!;
+  return isUrl(tokens, names) || (isWord && (names.type(head) ?? names.overlay(head)) !== undefined);
+}
+
+/** `TYPE[:parameters]`. */
+function plain(name: string, body: readonly Token[], names: Names, tail?: readonly string[]): Body {
+  const found = names.type(name);
+  if (!found) throw unknownType(name, names);
+  const stack = stackOf(found, names);
+  const fields = Object.assign({}, ...stack.levels.map((level) => pluginOf(level).spec.fields).reverse());
+  const tokens = body.length > 1 ? body.slice(2) : undefined;
+  const settings = parseParameters(found.type, { tokens, address: textOf(body), tail }, fields);
+  for (const [key, value] of Object.entries(settings)) setKey(stack, key, value);
+  return { stack, isUrl: false };
+}
+
+/** For listeners that take `[host:]port`, `bind=host` is the same as the host. */
+function bindIsAddress(stack: Stack, address: string): void {
+  const level = stack.levels.find((level) => level.type?.parameters.form === "[host:]port");
+  const owner = stack.levels.find((level) => level.settings.bind !== undefined);
+  if (!level || !owner) return;
+  const bind = String(owner.settings.bind);
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(bind);
+  if (!match) return;
+  const host = parseHost(match[1]!, `bind=${bind}`);
+  const before = { host: getKey(stack, "address"), port: getKey(stack, "port") };
+  const otherHost = host !== "" && before.host !== undefined && before.host !== host;
+  const otherPort = match[2] !== undefined && before.port !== Number(match[2]);
+  if (otherHost || otherPort) throw new ConfigError(`option "bind=${bind}" contradicts "${address}"`);
+  delete owner.settings.bind;
+  if (host !== "") setKey(stack, "address", host);
+}

@@ -1,0 +1,87 @@
+/** Checks one address and resolves its settings: values, kinds of its layers, direction, the plug-ins' own checks. */
+import { ConfigError } from "../errors.ts";
+import type { Direction } from "../protocol.ts";
+import { nameOf } from "./address_printer.ts";
+import { kindOf } from "./document_reader.ts";
+import type { ParsedAddress } from "./endpoint_parser.ts";
+import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
+import { mask } from "./printer.ts";
+import type { Endpoint, PlannedLayer, PlannedProtocol } from "./plan.ts";
+import { type Level, type Place, pluginOf, type Stack, typeName } from "./stack.ts";
+
+/** Plans an address at `place` that is used in `direction`. Throws `ConfigError`. */
+export function planEndpoint(address: ParsedAddress, place: Place, direction: Direction): Endpoint {
+  if ("single" in address) return planStack(address.single, place, direction);
+  const read = planStack(address.dual.read, "destination", "read");
+  const write = planStack(address.dual.write, "destination", "write");
+  if (read.kind !== write.kind && read.kind !== "either" && write.kind !== "either") {
+    throw new ConfigError(`${nameOf(address)}: ${read.name} is of kind ${read.kind}, ${write.name} of ${write.kind}`);
+  }
+  return {
+    name: nameOf(address),
+    role: "local",
+    direction,
+    kind: read.kind === "either" ? write.kind : read.kind,
+    source: { dual: { read, write } },
+    layers: [],
+    stream: streamOptions.parse({}, ""),
+    connect: connectOptions.parse({}, ""),
+  };
+}
+
+function planStack(stack: Stack, place: Place, direction: Direction): Endpoint {
+  const { levels, role } = stack;
+  const [outer] = levels;
+  const at = outer.at ?? typeName(stack);
+  checkDirection(stack, place, direction);
+  checkKinds(stack);
+  const specs = levels.map((level) => {
+    const plugin = pluginOf(level);
+    for (const [key, schema] of Object.entries(plugin.spec.fields)) {
+      if (!schema.notes.secret || ![level.settings[key]].flat().includes(mask)) continue;
+      throw new ConfigError(`${level.at ?? at}.${key}: the secret is masked; write the real one (--show-secrets)`);
+    }
+    const spec = plugin.spec.parse(level.settings, level.at ?? at);
+    plugin.check?.(spec, { role, direction });
+    return spec;
+  });
+  const base = levels.at(-1)! as Extract<Level, { protocol: unknown }>;
+  const source: PlannedProtocol = { protocol: base.protocol!, spec: specs.at(-1) };
+  const layers = levels.slice(0, -1).map((level, i): PlannedLayer => ({ layer: level.layer!, spec: specs[i] }))
+    .reverse();
+  const endpoint = {
+    name: nameOf({ single: stack }),
+    role,
+    direction,
+    kind: kindOf(stack),
+    source,
+    layers,
+    stream: streamOptions.parse(outer.settings, at),
+  };
+  if (role !== "listen") return { ...endpoint, connect: connectOptions.parse(outer.settings, at) };
+  const listen = listenOptions.parse(outer.settings, at);
+  // Listeners of files serve many sessions unless they say otherwise; one as destination waits for one peer.
+  const fork = place === "listener" && listen.oneshot !== true && (listen.fork ?? true);
+  return { ...endpoint, listen: { ...listen, fork } };
+}
+
+function checkDirection(stack: Stack, place: Place, direction: Direction): void {
+  const only = stack.levels.map((level) => level.type?.direction).find((only) => only && only !== "both");
+  if (!only || only === direction) return;
+  const first = place === "listener";
+  const [verb, option] = only === "read"
+    ? ["writing", first ? "-u" : "-U"] as const
+    : ["reading", first ? "-U" : "-u"] as const;
+  throw new ConfigError(`${typeName(stack)}: cannot be used for ${verb} (use ${option}, or "!!")`);
+}
+
+function checkKinds({ levels }: Stack): void {
+  for (const [i, level] of levels.entries()) {
+    const lower = levels[i + 1];
+    if (!level.layer || !lower) continue;
+    const gives = lower.protocol ? lower.protocol.kind : lower.layer!.gives;
+    if (gives === "either" || gives === level.layer.needs) continue;
+    const name = pluginOf(lower).name;
+    throw new ConfigError(`${level.layer.name} needs a ${level.layer.needs} stream under it, ${name} is ${gives}`);
+  }
+}

@@ -1,0 +1,96 @@
+/** What the planner adds to a document by itself, visibly: line mode of WebSockets, LINES beside JSONENCAP. */
+import type { Registry } from "../protocol.ts";
+import type { Document, ListenerDocument, TransformDocument } from "./document.ts";
+import { flowKind, half, type Kind, otherKind, readListener, readTransform } from "./document_reader.ts";
+import type { ParsedAddress } from "./endpoint_parser.ts";
+import { pluginOf } from "./stack.ts";
+
+/**
+ * A copy of `document`, whose structure has been checked, with what addresses.md 2.3 and 2.4 insert: option `lines`
+ * on a WebSocket whose other side is standard input or output, and the transform LINES between JSONENCAP or JSONDECAP
+ * and a byte side. A document that has been completed comes back unchanged.
+ */
+export function completeDocument(document: Document, registry: Registry): Document {
+  return { ...document, listeners: document.listeners.map((listener, i) => complete(listener, i, registry)) };
+}
+
+function complete(before: ListenerDocument, i: number, registry: Registry): ListenerDocument {
+  const listener = withLineMode(before, i, registry);
+  const { route, routeAt, source, target } = readListener(listener, i, registry);
+  const ingress = withLines(route.ingress ?? [], half(source, "read"), half(target, "write"), false);
+  const egress = withLines(route.egress ?? [], half(target, "read"), half(source, "write"), true);
+  return withRoute(listener, {
+    ...(ingress.length > 0 && { ingress }),
+    ...(egress.length > 0 && { egress }),
+    destination: route.destination,
+    ...(route.retry && { retry: route.retry }),
+  });
+
+  function withLines(
+    chain: readonly TransformDocument[],
+    from: Parameters<typeof flowKind>[0],
+    to: Parameters<typeof flowKind>[0],
+    reverse: boolean,
+  ): TransformDocument[] {
+    const lines: TransformDocument = { spec: { protocol: "LINES", ...(reverse && { reverse: true }) } };
+    const result: TransformDocument[] = [];
+    let kind: Kind = flowKind(from);
+    let last: string | undefined;
+    for (const [n, item] of chain.entries()) {
+      const { transform } = readTransform(item, registry, `${routeAt}.${reverse ? "egress" : "ingress"}[${n}]`);
+      if (isJson(transform.name) && kind === "byte") {
+        result.push(lines);
+        kind = "datagram";
+      }
+      result.push(item);
+      if (transform.gives === "other") kind = otherKind(kind);
+      last = transform.name;
+    }
+    if (isJson(last) && kind === "datagram" && flowKind(to) === "byte") result.push(lines);
+    return result;
+  }
+}
+
+function isJson(name: string | undefined): boolean {
+  return name === "JSONEncap" || name === "JSONDecap";
+}
+
+function withRoute(
+  listener: ListenerDocument,
+  route: ListenerDocument["rules"][0]["action"]["route"],
+): ListenerDocument {
+  return { ...listener, rules: [{ action: { route } }] };
+}
+
+/** Where people type: one line is one message of a WebSocket on the other side. */
+const terminals = new Set(["Stdio", "STDIO", "STDIN", "STDOUT", "STDERR", "READLINE"]);
+
+function withLineMode(listener: ListenerDocument, i: number, registry: Registry): ListenerDocument {
+  const { route, routeAt, source, target } = readListener(listener, i, registry);
+  const transforms = [...route.ingress ?? [], ...route.egress ?? []];
+  const plain = transforms.every((item) => {
+    const { transform } = readTransform(item, registry, routeAt);
+    return transform.gives === "same" && transform.needs === "any";
+  });
+  if (!plain) return listener;
+  if (needsLineMode(source) && isTerminal(target)) return { ...listener, spec: { ...listener.spec, lines: true } };
+  if (needsLineMode(target) && isTerminal(source)) {
+    const destination = { ...route.destination, spec: { ...route.destination.spec, lines: true } };
+    return withRoute(listener, { ...route, destination });
+  }
+  return listener;
+}
+
+function needsLineMode(address: ParsedAddress): boolean {
+  if ("dual" in address) return false;
+  const { settings, layer } = address.single.levels[0];
+  const spoken = ["text", "binary", "lines", "null_lines", "chunks"];
+  return layer?.name === "WebSocket" && spoken.every((key) => settings[key] === undefined);
+}
+
+function isTerminal(address: ParsedAddress): boolean {
+  return ["read" as const, "write" as const].some((which) => {
+    const stack = half(address, which);
+    return terminals.has(pluginOf(stack.levels[0]).name) && flowKind(stack) === "byte";
+  });
+}

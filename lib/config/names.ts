@@ -1,0 +1,89 @@
+/** Finds plug-ins by what users write: type names, URL schemes, overlays, and document names. */
+import { ConfigError } from "../errors.ts";
+import type { AddressType, Layer, Protocol, Registry, Transform } from "../protocol.ts";
+import { nearest } from "../schema.ts";
+
+// Plug-ins of one list have different specs.
+// deno-lint-ignore no-explicit-any
+export type AnyProtocol = Protocol<any>;
+// deno-lint-ignore no-explicit-any
+export type AnyLayer = Layer<any>;
+// deno-lint-ignore no-explicit-any
+export type AnyTransform = Transform<any>;
+
+/** An address type and the plug-in behind it. */
+export type Found =
+  & { readonly type: AddressType }
+  & ({ readonly protocol: AnyProtocol; readonly layer?: undefined } | {
+    readonly layer: AnyLayer;
+    readonly protocol?: undefined;
+  });
+
+export interface Names {
+  readonly registry: Registry;
+  type(name: string): Found | undefined;
+  /** A URL's scheme: a type name, or a layer's short word; `unix` prefers UNIX-CONNECT to UNIX-CLIENT. */
+  scheme(name: string): Found | undefined;
+  overlay(name: string): { readonly layer: AnyLayer; readonly role: "connect" | "listen" } | undefined;
+  transform(name: string): { readonly transform: AnyTransform; readonly type: AddressType } | undefined;
+  /** All address types, canonical name first. */
+  readonly types: readonly Found[];
+}
+
+/** The one spelling names are compared in. */
+export function normal(name: string): string {
+  return name.toUpperCase().replaceAll("_", "-");
+}
+
+/** Indexes `registry`. */
+export function namesOf(registry: Registry): Names {
+  const types: Found[] = [
+    ...registry.protocols.flatMap((protocol) => protocol.types.map((type) => ({ type, protocol }))),
+    ...registry.layers.flatMap((layer) => layer.types.map((type) => ({ type, layer }))),
+  ];
+  const byName = new Map(types.flatMap((found) => found.type.names.map((name) => [normal(name), found] as const)));
+  const overlays = new Map(
+    registry.layers.flatMap((layer) =>
+      (layer.overlays ?? []).map(({ name, role }) => [normal(name), { layer, role }] as const)
+    ),
+  );
+  const transforms = new Map(
+    registry.transforms.flatMap((transform) =>
+      transform.types.flatMap((type) => type.names.map((name) => [normal(name), { transform, type }] as const))
+    ),
+  );
+  const schemes = new Map(
+    registry.layers.flatMap((layer) => {
+      const type = layer.types.find((type) => type.role === "connect") ?? layer.types[0];
+      return type ? layer.schemes.map((scheme) => [normal(scheme), { layer, type }] as const) : [];
+    }),
+  );
+  const type = (name: string) => byName.get(normal(name));
+  return {
+    registry,
+    types,
+    type,
+    scheme: (name) => type(`${name}-CONNECT`) ?? schemes.get(normal(name)) ?? type(name),
+    overlay: (name) => overlays.get(normal(name)),
+    transform: (name) => transforms.get(normal(name)),
+  };
+}
+
+// Types of socat that may be absent from the registry: unknown here, but not misspelt.
+const absent = new RegExp(
+  "^(ABSTRACT|ACCEPT|DATAGRAM|DCCP|DTLS|EXEC|FD|GOPEN|INET|INTERFACE|IF|IP|OPENSSL|PIPE|POSIXMQ|PROXY|PTY|READLINE|" +
+    "SCTP|SENDTO|SEQPACKET|SHELL|SOCKET|SOCKETPAIR|SOCKS|SSL|SYSTEM|TCP|TLS|TUN|UDP|UDPLITE|UNIX|VSOCK|WS|WSS|HTTP|" +
+    "HTTPS|H2|H3|QUIC|JSONSOCKET|SYNC|REGISTRY|CLUSTER|LISTENER|CONTROLLER|PROMETHEUS|SSE|EXPECT|RANDOM|ZERO|REPLY)" +
+    "[456]?A?(-(CONNECT|CLIENT|LISTEN|L|FD|SENDTO|SEND|RECV|RECVFROM|DATAGRAM|DGRAM|BIND|SERVER|READ|WRITE|" +
+    "BIDIRECTIONAL|ARG))?$",
+);
+
+/** The error for a word that names no address type. `written` is the name as the user spelt it. */
+export function unknownType(written: string, names: Names): ConfigError {
+  const wanted = normal(written);
+  if (absent.test(wanted)) {
+    return new ConfigError(`unknown device/address "${written}": not supported by l7mp`);
+  }
+  const near = nearest(wanted, names.types.flatMap((found) => found.type.names));
+  return new ConfigError(`unknown device/address "${written}"${near ? `; did you mean "${near}"?` : ""}`);
+}

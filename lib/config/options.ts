@@ -1,0 +1,115 @@
+/** Options of addresses: from the names users write to keys of the document (addresses.md section 5). */
+import { ConfigError } from "../errors.ts";
+import type { AddressType } from "../protocol.ts";
+import { type Fieldset, nearest, type Schema } from "../schema.ts";
+import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
+import type { Found, Names } from "./names.ts";
+import { engineFields, pluginOf, type Role, type Settings, type Stack, typeName } from "./stack.ts";
+
+export interface WrittenOption {
+  readonly name: string;
+  readonly value?: string;
+}
+
+// socat has these spellings beside the plain ones.
+const prefixes = ["so-", "tcp-", "ip-", "ipv6-", "o-", "openssl-", "pty-", "unix-"];
+
+/** `SO_ReuseAddr` is `so-reuseaddr`. */
+function normal(name: string): string {
+  return name.toLowerCase().replaceAll("_", "-");
+}
+
+/** The key of the setting that `name` means in `fields`, with and without socat's prefixes. */
+function findKey(name: string, fields: Fieldset): string | undefined {
+  const wanted = normal(name);
+  const spellings = [wanted, ...prefixes.filter((p) => wanted.startsWith(p)).map((p) => wanted.slice(p.length))];
+  for (const spelling of spellings) {
+    for (const [key, schema] of Object.entries(fields)) {
+      if (normal(key) === spelling || schema.notes.aliases?.includes(spelling)) return key;
+    }
+  }
+  return undefined;
+}
+
+function spellingsOf(fields: Fieldset): string[] {
+  return Object.entries(fields).flatMap(([key, schema]) => [normal(key), ...(schema.notes.aliases ?? [])]);
+}
+
+/** Reads one option into the settings it belongs to. Throws `ConfigError` in the words of addresses.md section 8. */
+export function applyOption(stack: Stack, option: WrittenOption, names: Names, isUrl: boolean): void {
+  const { levels, role } = stack;
+  let name = option.name;
+  let depth = 0;
+  for (; depth < levels.length - 1 && /^base\./i.test(name); depth++) name = name.slice("base.".length);
+  if (depth === 0) {
+    const engine = engineFields(role);
+    const key = findKey(name, engine);
+    if (key !== undefined) return setOption(levels[0].settings, key, engine[key]!, option);
+  }
+  for (const level of levels.slice(depth)) {
+    const { fields } = pluginOf(level).spec;
+    const key = findKey(name, fields);
+    if (key !== undefined) return setOption(level.settings, key, fields[key]!, option);
+  }
+  const known = [engineFields(role), ...levels.slice(depth).map((level) => pluginOf(level).spec.fields)];
+  throw refusal(name, typeName(stack), role, known, names.types.map((found) => fieldsOf(found)), isUrl);
+}
+
+/** Reads one option of a transform. */
+export function applyTransformOption(
+  { type, fields, settings }: { type: AddressType; fields: Fieldset; settings: Settings },
+  option: WrittenOption,
+  names: Names,
+): void {
+  const key = findKey(option.name, fields);
+  if (key !== undefined) return setOption(settings, key, fields[key]!, option);
+  const others = names.types.map((found) => fieldsOf(found));
+  throw refusal(option.name, type.names[0]!, "local", [fields], others, false);
+}
+
+/**
+ * Writes the value of one option. An empty value leaves the default (but is an empty text where texts are wanted);
+ * lists grow; of others the last one given wins.
+ */
+function setOption(settings: Settings, key: string, schema: Schema<unknown>, { name, value }: WrittenOption): void {
+  if (value === "" && schema.type !== "string") {
+    delete settings[key];
+    return;
+  }
+  const printed = schema.print(schema.fromText(value, name));
+  const before = settings[key];
+  settings[key] = schema.repeatable && Array.isArray(before) ? [...before, ...printed as unknown[]] : printed;
+}
+
+interface TypeFields {
+  readonly type: AddressType;
+  readonly fields: Fieldset;
+}
+
+function fieldsOf(found: Found): TypeFields {
+  const own = (found.protocol ?? found.layer).spec.fields;
+  const engine = found.type.role === "listen" ? listenOptions : connectOptions;
+  return { type: found.type, fields: { ...streamOptions.fields, ...engine.fields, ...own } };
+}
+
+function refusal(
+  name: string,
+  type: string,
+  role: Role,
+  known: readonly Fieldset[],
+  others: readonly TypeFields[],
+  isUrl: boolean,
+): ConfigError {
+  const hint = isUrl ? "; a comma that belongs to the URL is written %2C or \\," : "";
+  // A type that has the option: rather of the same role, so that TCP-LISTEN leads to OPENSSL-LISTEN.
+  const owners = others.filter((other) => findKey(name, other.fields) !== undefined);
+  const family = type.replace(/-.*/, "");
+  const owner = owners.find((other) => other.type.names[0]!.startsWith(family)) ??
+    owners.find((other) => other.type.role === role) ?? owners[0];
+  if (owner) {
+    const did = `did you mean ${owner.type.names[0]}?`;
+    return new ConfigError(`option "${name}" does not apply to ${type} (${did})${hint}`);
+  }
+  const near = nearest(normal(name), known.flatMap(spellingsOf));
+  return new ConfigError(`unknown option "${name}" of ${type}${near ? `; did you mean "${near}"?` : ""}${hint}`);
+}

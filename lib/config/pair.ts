@@ -1,0 +1,150 @@
+/** From the words of a command line to the document they stand for (addresses.md section 3.1). */
+import { ConfigError } from "../errors.ts";
+import type { Registry } from "../protocol.ts";
+import type {
+  AdminDocument,
+  ClusterDocument,
+  Document,
+  ListenerDocument,
+  RetryDocument,
+  SessionDocument,
+  SpecDocument,
+} from "./document.ts";
+import { applyDefaults, type Defaults } from "./defaults.ts";
+import { parseAddress, type ParsedAddress } from "./endpoint_parser.ts";
+import { completeDocument } from "./framers.ts";
+import { namesOf } from "./names.ts";
+import { type Place, type Settings, type Stack, toSpec, typeName, writtenRole } from "./stack.ts";
+import { parseTransform } from "./transform_parser.ts";
+
+export interface Words {
+  /** All positionals: address1, transforms, address2. One alone has STDIO on its other side. */
+  readonly addresses: readonly string[];
+  /** The words after `--`, for EXEC-ARG and SHELL-ARG. */
+  readonly tail?: readonly string[];
+}
+
+export interface PairOptions extends Defaults {
+  readonly session: SessionDocument;
+  readonly admin: AdminDocument;
+}
+
+/**
+ * The document that `words` mean: one listener named `cli`. Complete: framers that the planner inserts and defaults
+ * that differ from a file's stand in it. Throws `ConfigError` in the words of addresses.md section 8.
+ */
+export function documentFromWords(words: Words, registry: Registry, options: PairOptions): Document {
+  const { addresses, tail } = words;
+  if (addresses.length === 0) {
+    throw new ConfigError('exactly 2 addresses required (there are 0); use option "-h" for help');
+  }
+  const names = namesOf(registry);
+  // With one address STDIO is the second.
+  const last = addresses.length > 1 ? addresses.at(-1)! : "-";
+  const transforms = addresses.slice(1, -1).map((word) => parseTransform(word, names));
+  const first = parseAddress(addresses[0]!, names, tail);
+  const second = parseAddress(last, names, tail);
+  const withTail = [...stacksOf(first), ...stacksOf(second)].filter(takesWords).length;
+  if (tail && withTail === 0) throw new ConfigError('words after "--" are for EXEC-ARG and SHELL-ARG only');
+  if (tail && withTail > 1) throw new ConfigError('words after "--" can serve only one address');
+  for (const stack of stacksOf(first)) applyDefaults(stack, "single" in first ? "listener" : "destination", options);
+  for (const stack of stacksOf(second)) applyDefaults(stack, "destination", options);
+
+  const forward = transforms.filter(({ dir }) => dir !== "rtl").map(({ spec }) => ({ spec }));
+  const backward = transforms.filter(({ dir }) => dir !== "ltr").reverse().map(({ spec }) => ({
+    spec: { ...spec, reverse: true },
+  }));
+  const { destination, retry } = destinationOf(second);
+  const session = withoutUndefined({ ...sessionDefaults(options), ...withoutUndefined(options.session) });
+  const listener: ListenerDocument = {
+    name: "cli",
+    spec: specOf(first, "listener"),
+    ...(Object.keys(session).length > 0 && { options: session }),
+    rules: [{
+      action: {
+        route: {
+          ...(forward.length > 0 && { ingress: forward }),
+          ...(backward.length > 0 && { egress: backward }),
+          destination,
+          ...(retry && { retry }),
+        },
+      },
+    }],
+  };
+  const admin = withoutUndefined(options.admin);
+  const document: Document = { ...(Object.keys(admin).length > 0 && { admin }), listeners: [listener] };
+  return completeDocument(document, registry);
+}
+
+function stacksOf(address: ParsedAddress): Stack[] {
+  return "single" in address ? [address.single] : [address.dual.read, address.dual.write];
+}
+
+function takesWords(stack: Stack): boolean {
+  return stack.levels.some((level) => level.type?.parameters.form === "words");
+}
+
+function sessionDefaults({ compat }: PairOptions): SessionDocument {
+  return compat === "socat" ? { linger: "500ms", block_size: 8192 } : {};
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
+}
+
+/** The document's form of an address that stands at `place`. */
+export function specOf(address: ParsedAddress, place: Place): SpecDocument {
+  if ("dual" in address) {
+    // The halves of a dual address are opened as a destination's are.
+    const { read, write } = address.dual;
+    return {
+      protocol: "Dual",
+      read: specOf({ single: read }, "destination"),
+      write: specOf({ single: write }, "destination"),
+    };
+  }
+  const role = writtenRole(address.single, place);
+  const { protocol, ...spec } = toSpec(address.single);
+  return { protocol, ...(role && { role }), ...spec };
+}
+
+const retryKeys = ["retry", "forever", "interval", "backoff", "connect_timeout"] as const;
+
+/** A connector's address goes to the cluster's endpoint, and its retry options to the route. */
+function destinationOf(address: ParsedAddress): { destination: ClusterDocument; retry?: RetryDocument } {
+  if ("dual" in address) return { destination: { spec: specOf(address, "destination") } };
+  const stack = address.single;
+  if (stack.role === "listen") {
+    if (stack.levels[0].settings.fork === true) {
+      throw new ConfigError(`option "fork" not allowed here: ${typeName(stack)} is the second address and opens once`);
+    }
+    return { destination: { spec: specOf(address, "destination") } };
+  }
+  const outer = stack.levels[0].settings;
+  if (outer.fork === true) {
+    throw new ConfigError(`option "fork" not allowed here: only the first address can have many sessions`);
+  }
+  const retry = retryOf(outer);
+  for (const key of retryKeys) delete outer[key];
+  const base = stack.levels.at(-1)!.settings;
+  const target = stack.role === "connect" ? base.address : undefined;
+  if (target !== undefined) delete base.address;
+  return {
+    destination: {
+      spec: specOf(address, "destination"),
+      ...(target !== undefined && { endpoints: [{ spec: { address: target } }] }),
+    },
+    ...(retry && { retry }),
+  };
+}
+
+function retryOf(settings: Settings): RetryDocument | undefined {
+  if (retryKeys.every((key) => settings[key] === undefined)) return undefined;
+  return {
+    retry_on: "connect-failure",
+    num_retries: settings.forever === true ? -1 : settings.retry as number | undefined ?? 0,
+    timeout: settings.connect_timeout as string | undefined ?? "0s",
+    interval: settings.interval as string | undefined ?? "1s",
+    ...(settings.backoff !== undefined && { backoff: settings.backoff as string }),
+  };
+}

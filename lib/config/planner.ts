@@ -1,0 +1,123 @@
+/** From the document to the plan: names resolved, everything checked, nothing opened. */
+import { ConfigError } from "../errors.ts";
+import type { Registry } from "../protocol.ts";
+import { duration, size } from "../schema.ts";
+import { checkDocument } from "./check_document.ts";
+import type { Document, RetryDocument, SessionDocument } from "./document.ts";
+import { half, kindOf, type ReadListener, readListener } from "./document_reader.ts";
+import { planEndpoint } from "./endpoint_planner.ts";
+import { completeDocument } from "./framers.ts";
+import type { Plan, PlannedListener, Retry, SessionPlan } from "./plan.ts";
+import { planSteps } from "./step_planner.ts";
+
+export interface PlanOptions {
+  /** Session options that hold where a listener has none of its own. */
+  readonly session?: SessionDocument;
+  /** The document came from this file: named in errors, and lost message boundaries are warned of. */
+  readonly file?: string;
+}
+
+type Direction = SessionPlan["direction"];
+const lostBoundaries = "message boundaries are lost; insert LINES, LENGTHPREFIX or JSONENCAP to keep them";
+
+/** Checks `document` and resolves it. Throws `ConfigError`, with the path of what is wrong, for the first fault. */
+export function planDocument(document: Document, registry: Registry, options: PlanOptions = {}): Plan {
+  try {
+    return plan(document, registry, options);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || options.file === undefined) throw error;
+    throw new ConfigError(`${options.file}: ${error.message}`, { code: error.code, cause: error });
+  }
+}
+
+function plan(document: Document, registry: Registry, options: PlanOptions): Plan {
+  checkDocument(document);
+  const complete = completeDocument(document, registry);
+  const names = new Set<string>();
+  let lost = false;
+  const listeners = complete.listeners.map((listener, i) => {
+    if (typeof listener.name !== "string" || names.has(listener.name)) {
+      throw new ConfigError(`listeners[${i}].name: ${JSON.stringify(listener.name)} is not a name of its own`);
+    }
+    names.add(listener.name);
+    const read = readListener(listener, i, registry);
+    const planned = planListener(read, registry, options);
+    lost ||= planned.lost;
+    return planned.listener;
+  });
+  const level = options.file === undefined ? "notice" : "warn";
+  return { listeners, warnings: lost ? [{ level, message: lostBoundaries }] : [] };
+}
+
+function planListener(
+  read: ReadListener,
+  registry: Registry,
+  options: PlanOptions,
+): { listener: PlannedListener; lost: boolean } {
+  const { at, document, route, routeAt, source, target } = read;
+  const session = planSession({ ...options.session, ...document.options }, `${at}.options`);
+  const { direction } = session;
+  let lost = false;
+  const chain = (key: "ingress" | "egress") => {
+    const [from, to] = key === "ingress" ? [source, target] : [target, source];
+    if (direction === (key === "ingress" ? "rtl" : "ltr")) return [];
+    const sink = half(to, "write");
+    const flow = { chain: route[key] ?? [], from: half(from, "read"), to: sink, registry, at: `${routeAt}.${key}` };
+    const { steps, output } = planSteps(flow);
+    lost ||= output === "datagram" && kindOf(sink) === "byte";
+    return steps;
+  };
+  const listener = {
+    name: document.name,
+    endpoint: planEndpoint(source, "listener", asSource[direction]),
+    session,
+    ingress: chain("ingress"),
+    egress: chain("egress"),
+    target: planEndpoint(target, "destination", asTarget[direction]),
+    retry: planRetry(route.retry, `${routeAt}.retry`),
+  };
+  return { listener, lost };
+}
+
+const asSource = { both: "both", ltr: "read", rtl: "write" } as const;
+const asTarget = { both: "both", ltr: "write", rtl: "read" } as const;
+
+const times = duration();
+const sizes = size({ min: 1 });
+
+function planSession(options: SessionDocument, at: string): SessionPlan {
+  const { linger, idle_timeout, block_size, max_message, direction = "both", one_message = false, dump } = options;
+  oneOf(direction, ["both", "ltr", "rtl"], `${at}.direction`);
+  if (dump !== undefined) oneOf(dump, ["text", "hex", "both"], `${at}.dump`);
+  const idle = idle_timeout === undefined ? undefined : times.parse(idle_timeout, `${at}.idle_timeout`);
+  return {
+    ...(linger !== undefined && { lingerMs: times.parse(linger, `${at}.linger`) }),
+    ...(idle !== undefined && idle >= 0 && { idleTimeoutMs: idle }),
+    ...(block_size !== undefined && { blockBytes: sizes.parse(block_size, `${at}.block_size`) }),
+    maxMessageBytes: sizes.parse(max_message ?? "64M", `${at}.max_message`),
+    direction: direction as Direction,
+    oneMessage: one_message,
+    ...(dump && { dump }),
+  };
+}
+
+function oneOf(value: unknown, allowed: readonly string[], at: string): void {
+  if (allowed.includes(value as string)) return;
+  throw new ConfigError(`${at}: ${JSON.stringify(value)} is not one of ${allowed.join(", ")}`);
+}
+
+function planRetry(retry: RetryDocument | undefined, at: string): Retry {
+  if (!retry) return { count: 0, intervalMs: 1000, timeoutMs: 0 };
+  const { retry_on = "connect-failure", num_retries = 1, timeout = 0, interval = timeout, backoff } = retry;
+  oneOf(retry_on, ["connect-failure", "disconnect", "always", "never"], `${at}.retry_on`);
+  if (!Number.isInteger(num_retries) || num_retries < -1) {
+    throw new ConfigError(`${at}.num_retries: ${JSON.stringify(num_retries)} is not a count, or -1 for ever`);
+  }
+  const never = retry_on === "never" || retry_on === "disconnect";
+  return {
+    count: never ? 0 : num_retries === -1 ? Infinity : num_retries,
+    intervalMs: times.parse(interval, `${at}.interval`),
+    ...(backoff !== undefined && { backoffMs: times.parse(backoff, `${at}.backoff`) }),
+    timeoutMs: times.parse(timeout, `${at}.timeout`),
+  };
+}

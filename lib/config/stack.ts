@@ -1,0 +1,213 @@
+/** An address between words and document: its layers and its protocol, each with its own settings. */
+import { ConfigError } from "../errors.ts";
+import type { AddressType, Registry } from "../protocol.ts";
+import { type Fieldset, nearest } from "../schema.ts";
+import type { SpecDocument } from "./document.ts";
+import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
+import type { AnyLayer, AnyProtocol } from "./names.ts";
+
+export type Role = AddressType["role"];
+export type Settings = Record<string, unknown>;
+
+/** A layer or, innermost, a protocol, and its settings in the document's form. */
+export type Level =
+  & {
+    type: AddressType | undefined;
+    readonly settings: Settings;
+    /** Path of the settings in the document, for messages. */
+    readonly at?: string;
+  }
+  & ({ readonly protocol: AnyProtocol; readonly layer?: undefined } | {
+    readonly layer: AnyLayer;
+    readonly protocol?: undefined;
+  });
+
+export interface Stack {
+  /** Outermost first; the last one, and only it, is a protocol. Options of the engine stand in the first. */
+  readonly levels: readonly [Level, ...Level[]];
+  readonly role: Role;
+}
+
+/** Where an address stands decides what its settings mean: a listener listens unless it says otherwise. */
+export type Place = "listener" | "destination";
+
+export function pluginOf(level: Level): AnyProtocol | AnyLayer {
+  return level.protocol ?? level.layer!;
+}
+
+/** The options of the engine that an endpoint of this role takes. */
+export function engineFields(role: Role): Fieldset {
+  return { ...streamOptions.fields, ...(role === "listen" ? listenOptions : connectOptions).fields };
+}
+
+/** The canonical type name of the stack, `TCP-LISTEN`, for messages. */
+export function typeName({ levels: [level] }: Stack): string {
+  return level.type?.names[0] ?? pluginOf(level).name;
+}
+
+/** The levels under `layer` when nothing is written: its base, and that one's base if it is a layer too. */
+export function baseLevels(layer: AnyLayer, role: Role, registry: Registry): Level[] {
+  const protocol = registry.protocols.find((protocol) => protocol.name === layer.base);
+  if (protocol) return [{ protocol, type: typeFor(protocol, role, {}), settings: {} }];
+  const lower = registry.layers.find((other) => other.name === layer.base && other !== layer);
+  if (!lower) throw new ConfigError(`${layer.name} runs over ${layer.base}, which this build lacks`);
+  return [{ layer: lower, type: typeFor(lower, role, {}), settings: {} }, ...baseLevels(lower, role, registry)];
+}
+
+/** The type of `plugin` that has this role and stands for the most of `settings`. */
+export function typeFor(plugin: AnyProtocol | AnyLayer, role: Role, settings: Settings): AddressType | undefined {
+  const listens = role === "listen";
+  let best: AddressType | undefined;
+  let most = -1;
+  for (const type of plugin.types) {
+    if ((type.role === "listen") !== listens) continue;
+    const preset = Object.entries(type.preset ?? {});
+    if (preset.length > most && preset.every(([key, value]) => same(settings[key], value))) {
+      best = type;
+      most = preset.length;
+    }
+  }
+  return best;
+}
+
+export function same(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Sets `key` where it belongs: with the engine's options, or on the outermost plug-in that knows it. */
+export function setKey(stack: Stack, key: string, value: unknown): void {
+  const level = key in engineFields(stack.role) ? undefined : stack.levels.find((l) => key in pluginOf(l).spec.fields);
+  (level ?? stack.levels[0]).settings[key] = value;
+}
+
+export function getKey(stack: Stack, key: string): unknown {
+  return stack.levels.find((level) => level.settings[key] !== undefined)?.settings[key];
+}
+
+/** Whether any plug-in of the stack has a setting `key`. */
+export function knowsKey(stack: Stack, key: string): boolean {
+  return stack.levels.some((level) => key in pluginOf(level).spec.fields);
+}
+
+const keyOrder = ["address", "port", "path", "filename", "command", "text"];
+
+/** The document's form of a stack. What lies on a layer's usual base needs no `transport`. */
+export function toSpec(stack: Stack): SpecDocument {
+  const nested = (levels: readonly Level[]): SpecDocument => {
+    const [level, ...lower] = levels;
+    const settings: Settings = { ...level!.settings };
+    let transport: SpecDocument | undefined;
+    if (lower.length > 0) {
+      if (lower.length === 1 && fitsBeside(level!, lower[0]!, stack.role)) Object.assign(settings, lower[0]!.settings);
+      else transport = nested(lower);
+    }
+    const spec: SpecDocument = { protocol: pluginOf(level!).name };
+    const place = (key: string) => (keyOrder.indexOf(key) + 1) || keyOrder.length + 1;
+    for (const key of Object.keys(settings).sort((a, b) => place(a) - place(b))) {
+      if (settings[key] !== undefined) spec[key] = settings[key];
+    }
+    return transport ? { ...spec, transport } : spec;
+  };
+  return nested(stack.levels);
+}
+
+function fitsBeside(upper: Level, lower: Level, role: Role): boolean {
+  if (!upper.layer || !lower.protocol || upper.layer.base !== lower.protocol.name) return false;
+  const taken = { ...upper.layer.spec.fields, ...engineFields(role) };
+  return Object.keys(lower.settings).every((key) => !(key in taken));
+}
+
+/**
+ * Reads a document's spec into a stack. `at` is its path for messages. Knows every key (throws `ConfigError` with the
+ * nearest), but does not look at values.
+ */
+export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, at: string): Stack {
+  const outer = findPlugin(spec, registry, at);
+  const role = roleOf(spec, outer.protocol ?? outer.layer!, place, at);
+  const levels: Level[] = [];
+  const read = (spec: SpecDocument, at: string): void => {
+    const { protocol, layer } = findPlugin(spec, registry, at);
+    const { protocol: _, transport, role: _role, ...given } = spec;
+    const engine = levels.length === 0 ? engineFields(role) : {};
+    const settings: Settings = {};
+    const rest: Settings = {};
+    const plugin = protocol ?? layer!;
+    for (const [key, value] of Object.entries(given)) {
+      (key in plugin.spec.fields || key in engine ? settings : rest)[key] = value;
+    }
+    const level = { type: typeFor(plugin, role, given), settings, at };
+    levels.push(protocol ? { ...level, protocol } : { ...level, layer: layer! });
+    let known: Fieldset = { ...plugin.spec.fields, ...engine };
+    if (layer && transport === undefined) {
+      const bases = baseLevels(layer, role, registry);
+      const base = bases.at(-1)!;
+      for (const key of Object.keys(rest)) {
+        const owner = bases.find((level) => key in pluginOf(level).spec.fields);
+        if (!owner) continue;
+        owner.settings[key] = rest[key];
+        delete rest[key];
+      }
+      known = { ...known, ...pluginOf(base).spec.fields };
+      for (const level of bases) levels.push({ ...level, type: typeFor(pluginOf(level), role, level.settings), at });
+    }
+    const wrong = Object.keys(rest)[0];
+    if (wrong !== undefined) throw unknownKey(at, wrong, [...Object.keys(known), ...(layer ? ["transport"] : [])]);
+    if (protocol && transport !== undefined) throw unknownKey(at, "transport", Object.keys(known));
+    if (layer && transport !== undefined) read(needObject(transport, `${at}.transport`), `${at}.transport`);
+  };
+  read(spec, at);
+  return { levels: levels as unknown as [Level, ...Level[]], role: levels[0]!.type?.role ?? role };
+}
+
+function needObject(value: unknown, at: string): SpecDocument {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ConfigError(`${at}: ${JSON.stringify(value)} is not an object`);
+  }
+  return value as SpecDocument;
+}
+
+/** The error for a key that nothing knows. */
+export function unknownKey(at: string, key: string, known: Iterable<string>): ConfigError {
+  const near = nearest(key, new Set(["protocol", ...known]));
+  return new ConfigError(`${at}.${key}: unknown key${near ? `; did you mean "${near}"?` : ""}`);
+}
+
+function findPlugin(
+  spec: SpecDocument,
+  { protocols, layers }: Registry,
+  at: string,
+): { protocol: AnyProtocol; layer?: undefined } | { layer: AnyLayer; protocol?: undefined } {
+  const name = spec.protocol;
+  if (typeof name !== "string") {
+    const near = Object.keys(spec).find((key) => nearest(key, ["protocol"]));
+    if (near !== undefined && name === undefined) throw unknownKey(at, near, []);
+    throw new ConfigError(`${at}.protocol: ${name === undefined ? "is missing" : "is not a string"}`);
+  }
+  const protocol = protocols.find((protocol) => protocol.name === name);
+  if (protocol) return { protocol };
+  const layer = layers.find((layer) => layer.name === name);
+  if (layer) return { layer };
+  const near = nearest(name, [...protocols, ...layers].map((plugin) => plugin.name));
+  throw new ConfigError(`${at}.protocol: unknown protocol "${name}"${near ? `; did you mean "${near}"?` : ""}`);
+}
+
+function roleOf(spec: SpecDocument, plugin: AnyProtocol | AnyLayer, place: Place, at: string): Role {
+  const connector = plugin.types.find((type) => type.role !== "listen")?.role;
+  const listens = plugin.types.some((type) => type.role === "listen");
+  const written = spec.role;
+  if (written !== undefined && written !== "listen" && written !== "connect") {
+    throw new ConfigError(`${at}.role: ${JSON.stringify(written)} is not one of connect, listen`);
+  }
+  const wantsListen = written === undefined ? (place === "listener" ? listens : !connector) : written === "listen";
+  if (wantsListen && !listens) throw new ConfigError(`${at}: ${plugin.name} cannot listen`);
+  if (!wantsListen && !connector) throw new ConfigError(`${at}: ${plugin.name} cannot connect`);
+  return wantsListen ? "listen" : connector!;
+}
+
+/** What `role` must say in a document for this stack at `place`; undefined where the place says it. */
+export function writtenRole({ levels: [level], role }: Stack, place: Place): "connect" | "listen" | undefined {
+  const listens = role === "listen";
+  const otherwise = pluginOf(level).types.some((type) => (type.role === "listen") !== listens);
+  const usual = place === "listener";
+  return listens === usual || !otherwise ? undefined : listens ? "listen" : "connect";
+}

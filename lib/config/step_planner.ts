@@ -1,0 +1,77 @@
+/** The steps of one direction: those of options such as `lines` and `crnl`, and the transforms between. */
+import { ConfigError } from "../errors.ts";
+import type { Registry } from "../protocol.ts";
+import { cr, crnl } from "../stream/line_ends.ts";
+import type { TransformDocument } from "./document.ts";
+import { type Kind, kindOf, otherKind, readTransform } from "./document_reader.ts";
+import type { AnyTransform } from "./names.ts";
+import type { PlannedStep } from "./plan.ts";
+import type { Stack } from "./stack.ts";
+
+export interface Flow {
+  readonly chain: readonly TransformDocument[];
+  readonly from: Stack;
+  readonly to: Stack;
+  readonly registry: Registry;
+  /** Path of the chain in the document. */
+  readonly at: string;
+}
+
+interface Part {
+  readonly transform: AnyTransform;
+  readonly spec: unknown;
+  readonly reverse: boolean;
+  readonly name: string;
+}
+
+/** The steps in the order data flows, and the kind that comes out of the last one. Throws `ConfigError`. */
+export function planSteps({ chain, from, to, registry, at }: Flow): { steps: PlannedStep[]; output: Kind } {
+  const between = chain.map((item, i): Part => {
+    const { transform, settings, reverse } = readTransform(item, registry, `${at}[${i}]`);
+    const spec = transform.spec.parse(settings, `${at}[${i}].spec`);
+    transform.check?.(spec);
+    return { transform, spec, reverse, name: transform.types[0]?.names[0] ?? transform.name };
+  });
+  let kind = kindOf(from);
+  const steps: PlannedStep[] = [];
+  for (
+    const { transform, spec, reverse, name } of [
+      ...optionParts(from, registry, false),
+      ...between,
+      ...optionParts(to, registry, true),
+    ]
+  ) {
+    if (transform.needs !== "any" && kind !== "either" && transform.needs !== kind) {
+      const cure = kind === "byte" ? "; insert LINES or LENGTHPREFIX before it" : "";
+      throw new ConfigError(`${name} needs ${words[transform.needs]}, but ${words[kind]} come to it${cure}`);
+    }
+    steps.push({ transform, spec, reverse, input: kind });
+    if (transform.gives === "other") kind = otherKind(kind);
+  }
+  return { steps, output: kind };
+}
+
+const words = { byte: "bytes", datagram: "messages" } as const;
+
+/** What the options of an address stand for, in the order data passes: towards the address the other way round. */
+function optionParts({ levels: [{ settings }] }: Stack, registry: Registry, towards: boolean): Part[] {
+  const framers = (["lines", "null_lines", "chunks"] as const).filter((key) => settings[key] === true);
+  const ends = (["crnl", "cr"] as const).filter((key) => settings[key] === true);
+  for (const both of [framers, ends]) {
+    if (both.length > 1) throw new ConfigError(`options "${both[0]}" and "${both[1]}" exclude each other`);
+  }
+  const parts: Part[] = ends.map((key) => ({
+    transform: key === "cr" ? cr : crnl,
+    spec: {},
+    reverse: towards,
+    name: key,
+  }));
+  for (const key of framers) {
+    const wanted = key === "chunks" ? "CHUNKS" : "LINES";
+    const transform = registry.transforms.find((transform) => transform.name === wanted);
+    if (!transform) throw new ConfigError(`option "${key}" needs ${wanted}, which this build lacks`);
+    const spec = transform.spec.parse(key === "null_lines" ? { sep: "\0" } : {}, key);
+    parts.push({ transform, spec, reverse: towards, name: wanted });
+  }
+  return towards ? parts.reverse() : parts;
+}

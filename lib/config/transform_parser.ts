@@ -1,0 +1,50 @@
+/** From a word between the addresses to a transform of the document (addresses.md section 6). */
+import { ConfigError } from "../errors.ts";
+import { nearest } from "../schema.ts";
+import type { SpecDocument } from "./document.ts";
+import { lexAddress, textOf } from "./lexer.ts";
+import type { Names } from "./names.ts";
+import { applyTransformOption } from "./options.ts";
+import { parseParameters } from "./parameters.ts";
+import { isUrl } from "./url_form.ts";
+
+export interface ParsedTransform {
+  readonly spec: SpecDocument;
+  /** The only direction it works in; absent: both. */
+  readonly dir?: "ltr" | "rtl";
+}
+
+/** Reads one transform. Throws `ConfigError`. */
+export function parseTransform(word: string, names: Names): ParsedTransform {
+  const [lexed, ...others] = lexAddress(word);
+  const { body } = lexed!;
+  const head = body[0] && "text" in body[0] ? body[0].text : "";
+  const found = names.transform(head);
+  if (!found || others.length > 0) {
+    const isAddress = others.length > 0 || head === "-" || head.includes("/") || /^\d+$/.test(head) ||
+      names.type(head) || names.overlay(head) || isUrl(body, names);
+    if (isAddress) {
+      throw new ConfigError(`"${word}" is an address, not a transform; more than one pair needs a file (-c)`);
+    }
+    const all = names.registry.transforms.flatMap((transform) => transform.types.flatMap((type) => type.names));
+    const near = nearest(head.toUpperCase(), all);
+    throw new ConfigError(`unknown transform "${head}"${near ? `; did you mean "${near}"?` : ""}`);
+  }
+  const { transform, type } = found;
+  const tokens = body.length > 1 ? body.slice(2) : undefined;
+  const { fields } = transform.spec;
+  const settings = { ...type.preset, ...parseParameters(type, { tokens, address: textOf(body) }, fields) };
+  let dir: "ltr" | "rtl" | undefined;
+  for (const option of lexed!.options) {
+    if (option.name.toLowerCase() === "dir") {
+      if (option.value !== "ltr" && option.value !== "rtl") {
+        throw new ConfigError(`option "dir": "${option.value ?? ""}" is not one of ltr, rtl`);
+      }
+      dir = option.value;
+    } else {
+      applyTransformOption({ type, fields, settings }, option, names);
+    }
+  }
+  for (const [key, value] of Object.entries(type.implies ?? {})) settings[key] ??= value;
+  return { spec: { protocol: transform.name, ...settings }, dir };
+}
