@@ -76,9 +76,14 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Errno's name and plain text of what the runtime threw for a system call: `ENOENT`, `No such file or directory`. */
+/**
+ * Errno's name and plain text of what the runtime threw for a system call: `ENOENT`, `No such file or directory`. Both
+ * spellings are known, `text (os error 2): ...` and node's `ENOENT: text, open '...'`.
+ */
 export function systemFault(error: unknown): { readonly code?: string; readonly text: string } {
   const { code } = error as { code?: unknown };
-  const text = messageOf(error).replace(/ ?\(os error \d+\).*$/s, "").replace(/^[A-Z]+: /, "");
+  const message = messageOf(error);
+  const node = /^E[A-Z0-9]+: (.)([^,]*)/.exec(message);
+  const text = node ? node[1]!.toUpperCase() + node[2] : message.replace(/ ?\(os error \d+\).*$/s, "");
   return { code: typeof code === "string" ? code : undefined, text };
 }

@@ -1,5 +1,6 @@
 /** A context for plug-ins that never ask their driver for a socket. */
 import type { Driver } from "../../lib/driver.ts";
+import { ConnectError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { fakeDriver, testContext } from "./fake_driver.ts";
 
@@ -14,7 +15,7 @@ export function localDriver(): Driver {
     ...fakeDriver(),
     mkfifo(path, mode) {
       const { success } = new Deno.Command("mkfifo", { args: ["-m", mode.toString(8), path] }).outputSync();
-      if (!success) throw Object.assign(new Error(`mkfifo("${path}"): File exists`), { code: "EEXIST" });
+      if (!success) throw new ConnectError(`mkfifo("${path}"): File exists`, { code: "EEXIST" });
     },
   };
 }

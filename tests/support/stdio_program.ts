@@ -1,0 +1,59 @@
+/** What `stdio_test.ts` runs in a process of its own: one scenario over the real standard streams. */
+import type { Context } from "../../lib/protocol.ts";
+import type { ByteStream } from "../../lib/stream/stream.ts";
+import { stdio } from "../../protocols/stdio.ts";
+import { fakeDriver, testContext } from "./fake_driver.ts";
+
+const driver = {
+  ...fakeDriver(),
+  closeStdout() {
+    const closed = new Deno.Command("true", { stdout: "inherit" }).outputSync().success;
+    console.error(closed ? "closeStdout" : "");
+  },
+};
+
+async function start(document: Record<string, unknown>, context: Partial<Context> = {}) {
+  return await stdio.connect!(stdio.spec.parse(document, ""), testContext(driver, context)) as ByteStream;
+}
+
+async function copy(from: ByteStream, to: ByteStream): Promise<void> {
+  for (let view = await from.read(); view !== null; view = await from.read()) await to.write(view);
+}
+
+const [scenario] = Deno.args;
+if (scenario === "cat") {
+  const stream = await start({}, { onlySession: true });
+  await copy(stream, stream);
+  await stream.closeWrite();
+  stream.abort();
+} else if (scenario === "fail") {
+  const stream = await start({ stream: "stdout" });
+  try {
+    for (;;) await stream.write(new Uint8Array(65_536).fill(10));
+  } catch (error) {
+    const { code, message } = error as { code: string; message: string };
+    console.error(`${code} ${message}`);
+  }
+} else if (scenario === "leave") {
+  const stream = await start({}, { onlySession: true });
+  const reading = stream.read().catch((error) => console.error(error.code));
+  await stream.write(new TextEncoder().encode("reading\n"));
+  stream.abort();
+  await reading;
+} else if (scenario === "share") {
+  const first = await start({});
+  const reading = first.read().catch(() => {});
+  first.abort();
+  await reading;
+  const second = await start({});
+  await second.write(new TextEncoder().encode("second\n"));
+  await copy(second, second);
+  await second.closeWrite();
+  second.abort();
+} else if (scenario === "raw") {
+  const stream = await start(JSON.parse(Deno.args[1]!));
+  new Deno.Command("stty", { args: ["-a"], stdin: "inherit", stdout: "inherit" }).outputSync();
+  stream.abort();
+  console.log("---");
+  new Deno.Command("stty", { args: ["-a"], stdin: "inherit", stdout: "inherit" }).outputSync();
+}
