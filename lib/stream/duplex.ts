@@ -131,7 +131,8 @@ class DuplexStream implements ByteStream {
       if (this.#failure) throw this.#failure.error;
       const chunk = this.#duplex.read() as Uint8Array | null;
       this.#onRead();
-      if (chunk !== null && chunk.length > 0) return chunk;
+      // A Buffer is no plain array: its `slice` does not copy.
+      if (chunk !== null && chunk.length > 0) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
       if (chunk === null && !this.#ended) await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }

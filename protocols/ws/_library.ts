@@ -16,9 +16,18 @@ export interface WsSocket {
   on(event: "error", listener: (error: Error & { code?: string }) => void): void;
   on(event: "upgrade", listener: (response: WsResponse) => void): void;
   on(event: "unexpected-response", listener: (request: unknown, response: WsResponse) => void): void;
-  /** Not public. Its `conclude` tells of the peer's close frame when it arrives, not when the connection is gone. */
-  readonly _receiver: { on(event: "conclude", listener: (code: number, reason: Uint8Array) => void): void };
+  /**
+   * Not public. Its `conclude` tells of the peer's close frame when it arrives; the library's own listener answers it
+   * at once, which would cut off what we still have to send.
+   */
+  readonly _receiver: {
+    on(event: "conclude", listener: ConcludeListener): void;
+    listeners(event: "conclude"): ConcludeListener[];
+    removeAllListeners(event: "conclude"): void;
+  };
 }
+
+export type ConcludeListener = (code: number, reason: Uint8Array) => void;
 
 /** Answer to a handshake that is no upgrade. */
 export interface WsResponse {

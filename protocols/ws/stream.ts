@@ -49,6 +49,8 @@ export class WebSocketStream implements DatagramStream {
   #wake = () => {};
   /** Set by the peer's close frame, or by the loss of the connection (1006). */
   #closed: { readonly code: number; readonly reason: string } | undefined;
+  /** Answers the peer's close frame; set when that has come. */
+  #answerClose: (() => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
   #aborted = false;
   readonly #warned = new Set<string>();
@@ -71,7 +73,17 @@ export class WebSocketStream implements DatagramStream {
 
   /** To be called when the handshake is done, before the event loop turns. */
   opened(): void {
-    this.#parts.socket._receiver.on("conclude", (code, reason) => this.#end(code, text(reason)));
+    const { socket } = this.#parts;
+    const answer = socket._receiver.listeners("conclude");
+    socket._receiver.removeAllListeners("conclude");
+    socket._receiver.on("conclude", (code, reason) => {
+      this.#end(code, text(reason));
+      const answerClose = () => answer.forEach((listener) => listener.call(socket._receiver, code, reason));
+      if (socket.readyState !== open) return answerClose();
+      this.#answerClose = answerClose;
+      // Nothing of meaning can follow a close frame, and the library's receiver takes no more.
+      socket.pause();
+    });
     this.#heartbeat.start();
   }
 
@@ -92,7 +104,7 @@ export class WebSocketStream implements DatagramStream {
     if (this.#paused) {
       this.#paused = false;
       this.#heartbeat.resume();
-      this.#parts.socket.resume();
+      if (!this.#closed) this.#parts.socket.resume();
     }
     return batch;
   }
@@ -153,8 +165,8 @@ export class WebSocketStream implements DatagramStream {
     const { socket, adapted: { duplex }, spec, context } = this.#parts;
     this.#throwFailure();
     if (socket.readyState === open) {
-      if (context.http?.noClose) return;
-      socket.close(spec.close_code ?? 1000, spec.close_reason);
+      if (context.http?.noClose && !this.#answerClose) return;
+      this.#close(spec.close_code ?? 1000, spec.close_reason);
     }
     if (duplex.destroyed || duplex.writableEnded) return;
     // Answered after everything before it, so the close frame has been taken by the lower stream.
@@ -170,12 +182,18 @@ export class WebSocketStream implements DatagramStream {
     this.#fail(reason ?? new StreamError(`receive(${this.info.name}): stream is closed`, { code: "CLOSED" }));
     this.#queue = [];
     const close = socket.readyState === open ? this.#closeCodeFor(reason) : undefined;
-    if (close) socket.close(close.code, close.reason);
+    if (close) this.#close(close.code, close.reason);
     const unsent = reason === undefined && duplex.writableLength > 0;
     if ((close || answered || unsent) && !duplex.destroyed) return this.#destroyLater();
     if (reason !== undefined) lower.abort(reason);
     socket.terminate();
     duplex.destroy();
+  }
+
+  /** Sends our close frame; one that answers the peer's carries the peer's code (RFC 6455 section 5.5.1). */
+  #close(code: number, reason: string | undefined): void {
+    if (this.#answerClose) this.#answerClose();
+    else this.#parts.socket.close(code, reason);
   }
 
   /** What to tell the peer at the end of the session, when the connection is still open; undefined: a reset. */
@@ -195,7 +213,9 @@ export class WebSocketStream implements DatagramStream {
 
   #take(data: Uint8Array, isBinary: boolean): void {
     if (this.#failure) return;
-    this.#queue.push({ data, meta: isBinary ? binaryMeta : textMeta });
+    // A Buffer is no plain array: its `slice` does not copy.
+    const plain = new Uint8Array(data.buffer, data.byteOffset, data.length);
+    this.#queue.push({ data: plain, meta: isBinary ? binaryMeta : textMeta });
     this.#queued += data.length;
     if (!this.#paused && (this.#queued >= queueBytes || this.#queue.length >= queueMessages)) {
       this.#paused = true;
