@@ -1,5 +1,5 @@
 /** Joins two streams until both directions are done, one fails, or silence lasts too long. */
-import { type Side, StreamError } from "../errors.ts";
+import { L7mpError, type Side, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { type Activity, type Flow, pump, type PumpOptions, type Tap } from "./pump.ts";
 import type { Stream, StreamKind } from "./stream.ts";
@@ -91,7 +91,7 @@ export async function relay(downstream: Stream, upstream: Stream, options: Relay
   watch.limit("idle", options.idleTimeoutMs);
 
   Promise.all(directions).then(async () => {
-    await Promise.all([downstream.finished?.(), upstream.finished?.()]);
+    await Promise.all([finished("downstream", downstream), finished("upstream", upstream)]);
     resolve({ end: "eof" });
   }).catch(fail);
 
@@ -104,6 +104,15 @@ export async function relay(downstream: Stream, upstream: Stream, options: Relay
   await Promise.allSettled(directions);
   for (const step of [...options.ltr.steps, ...options.rtl.steps]) step.close?.();
   return { dropped: droppedBy(downstream) + droppedBy(upstream), end, error };
+}
+
+async function finished(side: Side, stream: Stream): Promise<void> {
+  try {
+    await stream.finished?.();
+  } catch (error) {
+    if (error instanceof L7mpError) error.side ??= side;
+    throw error;
+  }
 }
 
 function droppedBy(stream: Stream): number {

@@ -10,6 +10,8 @@ const stream = 1;
 const datagram = 2;
 const batchSize = 64;
 const datagramBytes = 64;
+/** More than any relay delivers, but spread out: an unbounded flood would take the relay's processor too. */
+const offeredPerMs = 300;
 
 function openSocket(type: number): number {
   const fd = libc.socket(2, type, 0);
@@ -87,9 +89,14 @@ function udpSink(port: number, seconds: number): unknown {
 function udpFlood(port: number, seconds: number): unknown {
   const fd = connected(port, datagram);
   const { headers, kept } = messageBatch();
-  const deadline = performance.now() + seconds * 1000;
+  const { symbols: { usleep } } = Deno.dlopen("libc.so.6", { usleep: { parameters: ["u32"], result: "i32" } });
+  const start = performance.now();
   let packets = 0;
-  while (performance.now() < deadline) packets += Math.max(0, libc.sendmmsg(fd, headers, batchSize, 0));
+  for (let now = start; now < start + seconds * 1000; now = performance.now()) {
+    const ahead = packets / offeredPerMs - (now - start);
+    if (ahead > 0) usleep(Math.ceil(ahead * 1000));
+    else packets += Math.max(0, libc.sendmmsg(fd, headers, batchSize, 0));
+  }
   return { packets, kept: kept.length };
 }
 

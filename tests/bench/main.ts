@@ -1,5 +1,5 @@
 /**
- * `deno task bench [--rounds=N] [--seconds=N] [WORK ...]`: l7mp and the installed peers do the same work, in turn, several
+ * `deno task bench [--rounds=N] [--seconds=N] [--without=NAME,NAME] [WORK ...]`: l7mp and the installed peers do the same work, in turn, several
  * times; what counts is the ratio of medians. Writes results/bench.json beside this file.
  */
 import { Background, bound, freePort } from "./processes.ts";
@@ -81,12 +81,13 @@ function option(name: string, fallback: number): number {
 
 const rounds = option("rounds", 3);
 const seconds = option("seconds", 2);
+const without = Deno.args.find((arg) => arg.startsWith("--without="))?.split("=")[1]?.split(",") ?? [];
 const wanted = Deno.args.filter((arg) => !arg.startsWith("--"));
 const results: Record<string, Record<string, { median: number; all: number[] }>> = {};
 for (const work of works.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
   const figures = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
-    for (const relay of relays) {
+    for (const relay of relays.filter(({ name }) => !without.includes(name))) {
       const figure = await measure(work, relay, seconds);
       if (figure !== undefined) figures.set(relay.name, [...figures.get(relay.name) ?? [], figure]);
     }
