@@ -12,6 +12,8 @@ export interface Notes<T> {
   readonly aliases?: readonly string[];
   /** Printed as `***` in plans and logs. */
   readonly secret?: boolean;
+  /** A value for the help's example, as typed; absent: made up from the type. */
+  readonly example?: string;
   /** Heading of this setting in the help. */
   readonly group?: string;
 }

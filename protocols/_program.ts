@@ -18,6 +18,7 @@ export const programOptions = {
     group,
     aliases: ["environment", "setenv"],
     help: "Set NAME=VALUE for the program; repeatable",
+    example: "TZ=UTC",
   }),
   clear_env: s.boolean({ group, help: "The program inherits no environment" }),
   cwd: s.string({ group, aliases: ["chdir", "cd"], help: "Folder the program starts in" }),

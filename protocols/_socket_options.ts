@@ -20,7 +20,12 @@ export const ipSocketFields = {
   ttl: s.integer({ min: 1, max: 255, group: socket, help: "Time to live of packets" }),
   tos: s.integer({ min: 0, max: 255, group: socket, help: "Type of service of packets" }),
   ipv6_v6only: s.boolean({ group: socket, aliases: ["ipv6only", "v6only"], help: "IPv6 listener takes no IPv4" }),
-  bindtodevice: s.string({ group: socket, aliases: ["if", "interface"], help: "Use only this network interface" }),
+  bindtodevice: s.string({
+    group: socket,
+    aliases: ["if", "interface"],
+    help: "Use only this network interface",
+    example: "eth0",
+  }),
 };
 
 export const tcpSocketFields = {
@@ -53,7 +58,12 @@ export const multicastFields = {
     aliases: ["add-source-membership", "source-membership", "ipv6-join-source-group"],
     help: "Receive this multicast group from this source only; repeatable",
   }),
-  ip_multicast_if: s.string({ group: "multicast", aliases: ["multicast-if"], help: "Send multicast through this" }),
+  ip_multicast_if: s.string({
+    group: "multicast",
+    aliases: ["multicast-if"],
+    help: "Send multicast through the interface with this address",
+    example: "127.0.0.1",
+  }),
   ip_multicast_loop: s.boolean({ group: "multicast", aliases: ["multicast-loop"], help: "Hear our own multicast" }),
   ip_multicast_ttl: s.integer({
     min: 0,

@@ -1,0 +1,127 @@
+/** Everything that can be written as an address, read off the plug-ins: for the help and for the README's tables. */
+import { connectOptions, listenOptions, streamOptions } from "../config/engine_options.ts";
+import type { AddressType, Direction, Layer, Parameters, Protocol, Registry, Transform } from "../protocol.ts";
+import type { Fieldset, Schema } from "../schema.ts";
+
+/** One option as users write it. */
+export interface OptionEntry {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly group: string;
+  readonly schema: Schema<unknown>;
+}
+
+/** One type name with everything about it. */
+export interface TypeEntry {
+  readonly what: "address" | "transform";
+  /** Document name of its plug-in. */
+  readonly plugin: string;
+  readonly type: AddressType;
+  readonly kind: string;
+  /** What becomes of this side when the other ended; "" for transforms. */
+  readonly end: string;
+  readonly direction: Direction;
+  readonly options: readonly OptionEntry[];
+}
+
+/** All types, addresses first, in the order of the registry. */
+export function catalog(registry: Registry): readonly TypeEntry[] {
+  const protocols = new Map(registry.protocols.map((protocol) => [protocol.name, protocol]));
+  return [
+    ...registry.protocols.flatMap((protocol) => addressEntries(protocol, protocol.kind, [protocol])),
+    ...registry.layers.flatMap((layer) => {
+      const base = protocols.get(layer.base);
+      return addressEntries(layer, layer.gives, base ? [layer, base] : [layer]);
+    }),
+    ...registry.transforms.flatMap(transformEntries),
+  ];
+}
+
+/** `TCP-LISTEN:[<host>:]<port>`. */
+export function usageOf(type: AddressType, name: string = type.names[0]!): string {
+  const { parameters } = type;
+  const path = "path" in parameters && parameters.path ? "[/<path>]" : "";
+  switch (parameters.form) {
+    case "none":
+      return name;
+    case "host:port":
+      return `${name}:<host>:<port>${path}`;
+    case "[host:]port":
+      return `${name}:[<host>:]<port>${path}`;
+    case "text":
+      return parameters.optional ? `${name}[:<${parameters.label}>]` : `${name}:<${parameters.label}>`;
+    case "number":
+      return `${name}:<${parameters.label}>`;
+    case "words":
+      return `${name} ... -- <words>`;
+  }
+}
+
+/** `fork`, `retry=<number>`. */
+export function optionUsage({ name, schema }: OptionEntry): string {
+  return schema.isSwitch ? name : `${name}=<${schema.type}>`;
+}
+
+type Plugin = Pick<Protocol | Layer, "name" | "types" | "spec" | "end">;
+
+function addressEntries(plugin: Plugin, kind: string, stack: readonly Plugin[]): TypeEntry[] {
+  return plugin.types.map((type) => {
+    const foreign = type.role === "listen" ? "connecting" : "listening";
+    const own = stack.flatMap(({ spec, types }) => optionEntries(spec.fields, types));
+    const engine = [streamOptions, type.role === "listen" ? listenOptions : connectOptions];
+    const options = [
+      ...own.filter(({ group }) => group !== foreign),
+      ...engine.flatMap((o) => optionEntries(o.fields)),
+    ];
+    return {
+      what: "address",
+      plugin: plugin.name,
+      type,
+      kind,
+      end: plugin.end,
+      direction: type.direction ?? "both",
+      options: withoutPreset(uniqueByName(options), type),
+    };
+  });
+}
+
+function transformEntries(transform: Transform): TypeEntry[] {
+  return transform.types.map((type) => ({
+    what: "transform",
+    plugin: transform.name,
+    type,
+    kind: transform.gives === "same" ? transform.needs : `${transform.needs}, other way round when reversed`,
+    end: "",
+    direction: "both",
+    options: withoutPreset(optionEntries(transform.spec.fields, transform.types), type),
+  }));
+}
+
+/** The fields that are options; those that the words after the type name or the type itself set are not. */
+function optionEntries(fields: Fieldset, types: readonly AddressType[] = []): OptionEntry[] {
+  const hidden = new Set(
+    types.flatMap((type) => [...parameterKeys(type.parameters), ...Object.keys(type.preset ?? {})]),
+  );
+  return Object.entries(fields)
+    .filter(([key, schema]) => schema.notes.group !== undefined || !hidden.has(key))
+    .map(([key, schema]) => ({
+      name: key.replaceAll("_", "-"),
+      aliases: schema.notes.aliases ?? [],
+      group: schema.notes.group ?? "other",
+      schema,
+    }));
+}
+
+function parameterKeys(parameters: Parameters): string[] {
+  if ("key" in parameters) return [parameters.key];
+  return parameters.form === "none" ? [] : ["address", "port", "path"];
+}
+
+function withoutPreset(options: readonly OptionEntry[], { preset = {} }: AddressType): OptionEntry[] {
+  return options.filter(({ name }) => !(name.replaceAll("-", "_") in preset));
+}
+
+/** Of two with one name the later wins: the engine's, as for the reader of addresses. */
+function uniqueByName(options: readonly OptionEntry[]): OptionEntry[] {
+  return [...new Map(options.map((option) => [option.name, option])).values()];
+}

@@ -1,0 +1,96 @@
+/** Makes up a command line that shows a type or an option; a test checks that each is accepted. */
+import { listenOptions } from "../config/engine_options.ts";
+import type { AddressType, Direction } from "../protocol.ts";
+import type { OptionEntry, TypeEntry } from "./catalog.ts";
+
+/** A command line with an address of this type, and with this option where one is given. */
+export function exampleOf(entry: TypeEntry, option?: OptionEntry): string {
+  const { type, direction, what } = entry;
+  const [parameters, tail] = exampleParameters(type);
+  const use = oneWay[option?.name ?? ""] ?? direction;
+  const fork = type.role === "listen" && what === "address" && option?.name !== "fork" && option?.name !== "oneshot";
+  const word = quoted(
+    `${type.names[0]}${parameters}${fork ? ",fork" : ""}${option ? `,${exampleOption(option)}` : ""}`,
+  );
+  if (what === "transform") return `l7mp UDP-LISTEN:8080,fork ${word} TCP:127.0.0.1:8081`;
+  const first = option !== undefined && firstOnly.has(option.name);
+  if (use === "read") return `l7mp -u ${word} -${tail}`;
+  if (use === "write") return first ? `l7mp -U ${word} -${tail}` : `l7mp -u - ${word}${tail}`;
+  return type.role === "listen" || first ? `l7mp ${word} PIPE${tail}` : `l7mp - ${word}${tail}`;
+}
+
+/** Options that need an address to be used in one direction. */
+const oneWay: Readonly<Record<string, Direction>> = { rdonly: "read", wronly: "write" };
+
+/** Options that only the first address can have. */
+const firstOnly: ReadonlySet<string> = new Set(
+  Object.keys(listenOptions.fields).map((key) => key.replaceAll("_", "-")),
+);
+
+/** What stands after the type name, and what at the end of the line. */
+function exampleParameters({ parameters }: AddressType): [parameters: string, tail: string] {
+  const path = "path" in parameters && parameters.path ? "/path" : "";
+  switch (parameters.form) {
+    case "none":
+      return ["", ""];
+    case "host:port":
+      return [`:127.0.0.1:8080${path}`, ""];
+    case "[host:]port":
+      return [`:8080${path}`, ""];
+    case "number":
+      return [":0", ""];
+    case "words":
+      return ["", " -- sort -r"];
+    case "text":
+      return [`:${textExamples[parameters.label] ?? parameters.label}`, ""];
+  }
+}
+
+const textExamples: Readonly<Record<string, string>> = {
+  path: "./example",
+  name: "example",
+  string: "greeting",
+  text: "greeting",
+  file: "./example.log",
+  "command line": "sort -r",
+  command: "sort -r",
+  "shell text": "sort | uniq",
+  bytes: "1024",
+};
+
+/** `fork`, `retry=3`. */
+export function exampleOption({ name, schema }: OptionEntry): string {
+  if (schema.isSwitch) return schema.notes.default === true ? `${name}=0` : name;
+  return `${name}=${exampleValue(schema)}`;
+}
+
+function exampleValue({ type, json, notes }: OptionEntry["schema"]): string {
+  if (notes.example !== undefined) return notes.example;
+  const known = valueExamples[type];
+  if (known !== undefined) return known;
+  const { enum: choices, minimum, items } = json() as {
+    enum?: string[];
+    minimum?: number;
+    items?: { enum?: string[] };
+  };
+  const choice = choices?.[0] ?? items?.enum?.[0];
+  if (choice !== undefined) return choice;
+  if (type === "number") return String(Math.max(minimum ?? 1, 3));
+  if (type.includes("|")) return type.split("|")[0]!;
+  return typeof notes.default === "string" ? notes.default : "example";
+}
+
+const valueExamples: Readonly<Record<string, string>> = {
+  seconds: "2",
+  bytes: "64k",
+  octal: "600",
+  net: "127.0.0.0/8",
+  "host[:port]": "127.0.0.1",
+  "group:interface": "239.1.2.3:127.0.0.1",
+  "group:interface:source": "239.1.2.3:127.0.0.1:127.0.0.2",
+};
+
+/** For a shell, where it would take the word apart. */
+function quoted(word: string): string {
+  return /^[\w.,:/=@%+-]+$/.test(word) ? word : `'${word}'`;
+}

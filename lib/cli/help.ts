@@ -1,0 +1,172 @@
+/** `-h`, `-hh`, `-hhh` and `--help=TOPIC`, made from the table of options and the plug-ins: only what works is listed. */
+import { ConfigError } from "../errors.ts";
+import type { Registry } from "../protocol.ts";
+import { nearest } from "../schema.ts";
+import { catalog, optionUsage, type TypeEntry, usageOf } from "./catalog.ts";
+import { exampleOf } from "./examples.ts";
+import { type GlobalOption, globalOptions, groups } from "./options.ts";
+
+const lineWidth = 110;
+
+/** The whole help. Level 2 adds the options of addresses, level 3 every alias. */
+export function helpText(registry: Registry, level: 1 | 2 | 3): string {
+  const entries = catalog(registry);
+  const addresses = entries.filter(({ what }) => what === "address");
+  const transforms = entries.filter(({ what }) => what === "transform");
+  return [
+    "l7mp: a programmable multiprotocol proxy. It joins two addresses and moves data between them.",
+    "",
+    "Usage:",
+    "  l7mp [options] <address1> [<transform> ...] <address2>",
+    "  l7mp [options] <address>                      the other side is STDIO",
+    "  l7mp -V | -h | -hh | -hhh | --help=<topic>    for example --help=tcp-listen or --help=fork",
+    "",
+    "Options (a value may be attached, -t2, or follow, -t 2; long ones also take --name=value):",
+    ...groups.flatMap((group) => [
+      `  ${group}:`,
+      ...table(globalOptions.filter((option) => option.group === group).map((o) => [globalUsage(o), o.help]), 4),
+    ]),
+    "",
+    "Addresses (names in any case; options follow, separated by commas: tcp-listen:8080,fork):",
+    ...table(addresses.map((entry) => [typeUsage(entry, level), entry.type.help]), 2),
+    "",
+    "Transforms (between the addresses):",
+    ...table(transforms.map((entry) => [typeUsage(entry, level), entry.type.help]), 2),
+    "",
+    ...(level > 1 ? optionSection(entries, level) : ["-hh lists the options of addresses, -hhh all aliases too.", ""]),
+  ].join("\n");
+}
+
+/** Everything that goes by the name `topic`: a type, a transform, an option. Throws `ConfigError` when nothing does. */
+export function topicText(registry: Registry, topic: string): string {
+  const entries = catalog(registry);
+  const wanted = normal(topic);
+  const sections = [
+    ...globalOptions.filter(({ names }) => names.some((n) => n === topic || normal(n) === wanted)).map(globalSection),
+    ...entries.filter(({ type }) => type.names.some((name) => normal(name) === wanted)).map(typeSection),
+    ...optionsNamed(entries, wanted),
+  ];
+  if (sections.length === 0) {
+    const names = [
+      ...entries.flatMap(({ type, options }) => [...type.names, ...options.map(({ name }) => name)]),
+      ...globalOptions.flatMap(({ names }) => names.map(normal)),
+    ];
+    const near = nearest(wanted, names);
+    throw new ConfigError(
+      `no help for "${topic}"${near ? `; did you mean "${near}"?` : '; use option "-h" for a list'}`,
+    );
+  }
+  return `${sections.join("\n\n")}\n`;
+}
+
+/** The spelling topics are compared in. */
+function normal(name: string): string {
+  return name.replace(/^--?/, "").replaceAll("_", "-").toLowerCase();
+}
+
+/** `-t SECONDS`, `-B, --max-message=SIZE`. */
+export function globalUsage({ names, value }: GlobalOption): string {
+  const last = names.findLast((name) => name.startsWith("--")) ?? names.at(-1)!;
+  const spellings = names.join(", ");
+  if (!value) return spellings;
+  if (!last.startsWith("--")) return `${spellings} ${value.label}`;
+  return spellings.replace(last, value.optional ? `${last}[=${value.label}]` : `${last}=${value.label}`);
+}
+
+function globalSection(option: GlobalOption): string {
+  return [globalUsage(option), `  ${option.help}`, `Example: ${option.example}`].join("\n");
+}
+
+function typeUsage({ type }: TypeEntry, level: 1 | 2 | 3): string {
+  const aliases = level === 3 && type.names.length > 1 ? `  (${type.names.slice(1).join(" ")})` : "";
+  return `${usageOf(type)}${aliases}`;
+}
+
+const directionTexts = { both: "", read: "; for reading only", write: "; for writing only" } as const;
+
+function typeSection(entry: TypeEntry): string {
+  const { type, kind, end, direction, options, what } = entry;
+  const facts = [`${what}; ${kind}${directionTexts[direction]}`];
+  if (end) facts.push(`when the other side ended: ${endTexts[end] ?? end}`);
+  if (type.names.length > 1) facts.push(`aliases: ${type.names.slice(1).join(" ")}`);
+  if (type.implies) {
+    facts.push(`implies: ${Object.keys(type.implies).map((key) => key.replaceAll("_", "-")).join(" ")}`);
+  }
+  return [
+    usageOf(type),
+    `  ${type.help}`,
+    ...facts.map((fact) => `  ${fact}`),
+    ...(options.length > 0
+      ? ["Options:", ...table(options.map((o) => [optionUsage(o), o.schema.notes.help ?? ""]), 2)]
+      : []),
+    `Example: ${exampleOf(entry)}`,
+  ].join("\n");
+}
+
+const endTexts: Readonly<Record<string, string>> = {
+  half: "its writing half is shut, it may still send",
+  close: "it is closed",
+  none: "nothing, until silence ends the session",
+  zero: "an empty datagram is sent",
+};
+
+/** One section for each meaning the option has: types may use one name for different things. */
+function optionsNamed(entries: readonly TypeEntry[], wanted: string): string[] {
+  const all = entries.flatMap((entry) => entry.options.map((option) => ({ entry, option })));
+  const found = all.filter(({ option }) => [option.name, ...option.aliases].some((name) => normal(name) === wanted));
+  return Map.groupBy(found, ({ option }) => option.schema.notes.help).values().map((uses) => {
+    const { entry, option } = uses[0]!;
+    const fixed = option.schema.notes.default;
+    return [
+      optionUsage(option),
+      ...wrap(option.schema.notes.help ?? "", 2),
+      ...(option.aliases.length > 0 ? [`  aliases: ${option.aliases.join(" ")}`] : []),
+      ...(fixed !== undefined ? [`  default: ${option.schema.print(fixed)}`] : []),
+      ...(option.schema.repeatable ? ["  may be given several times"] : []),
+      ...wrap(`for: ${uses.map(({ entry: { type } }) => type.names[0]!).join(" ")}`, 2),
+      `Example: ${exampleOf(entry, option)}`,
+    ].join("\n");
+  }).toArray();
+}
+
+/** All options of addresses by their group, each meaning once. */
+function optionSection(entries: readonly TypeEntry[], level: 1 | 2 | 3): string[] {
+  const options = entries.flatMap(({ options }) => options);
+  const unique = [...new Map(options.map((option) => [`${option.name} ${option.schema.notes.help}`, option])).values()];
+  const lines = ["Options of addresses (which type takes which: --help=<type>):"];
+  for (const [group, members] of Map.groupBy(unique, ({ group }) => group)) {
+    lines.push(`  ${group}:`);
+    const rows = members.toSorted((a, b) => a.name.localeCompare(b.name)).map((option): [string, string] => [
+      level === 3 && option.aliases.length > 0
+        ? `${optionUsage(option)}  (${option.aliases.join(" ")})`
+        : optionUsage(option),
+      option.schema.notes.help ?? "",
+    ]);
+    lines.push(...table(rows, 4));
+  }
+  return [...lines, ""];
+}
+
+/** Two columns; a left part that is too long gets a line of its own. */
+function table(rows: readonly (readonly [string, string])[], indent: number): string[] {
+  const width = Math.min(34, Math.max(0, ...rows.map(([left]) => left.length)));
+  return rows.flatMap(([left, right]) => {
+    const pad = " ".repeat(indent);
+    const [first = "", ...more] = wrap(right, 0, lineWidth - indent - width - 2);
+    const rest = more.map((line) => `${pad}${" ".repeat(width + 2)}${line}`);
+    if (left.length > width) return [`${pad}${left}`, `${pad}${" ".repeat(width + 2)}${first}`, ...rest];
+    return [`${pad}${left.padEnd(width)}  ${first}`.trimEnd(), ...rest];
+  });
+}
+
+function wrap(text: string, indent: number, width = lineWidth - indent): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line ? `${line} ${word}` : word;
+  }
+  return [...lines, line].map((one) => " ".repeat(indent) + one);
+}

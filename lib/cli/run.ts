@@ -1,0 +1,110 @@
+/** The program from its arguments to its exit status. */
+import type { Document } from "../config/document.ts";
+import { documentFromWords } from "../config/pair.ts";
+import { planDocument } from "../config/planner.ts";
+import { ConfigError, L7mpError } from "../errors.ts";
+import { Log, type LogOptions } from "../log.ts";
+import type { Registry } from "../protocol.ts";
+import { type Arguments, defaultArguments, readArguments } from "./arguments.ts";
+import { type Host, systemHost } from "./host.ts";
+import { internalError } from "./internal_error.ts";
+import { openSink, type Sink } from "./log_sink.ts";
+import { type Outlets, serve } from "./serve.ts";
+
+/** Runs the program and resolves with its exit status; never rejects. Everything it says has been written by then. */
+export async function run(words: readonly string[], registry: Registry, host: Host = systemHost()): Promise<number> {
+  const given = defaultArguments();
+  const sinks: Sink[] = [];
+  const open = (path: string) => {
+    const sink = openSink(path, host.standardError);
+    sinks.push(sink);
+    return sink;
+  };
+  let log = new Log(logOptions(given, host.pid, host.standardError));
+  let status: number;
+  try {
+    if (host.startedAs === "socat") given.compatSocat = true;
+    const fault = faultOf(() => readArguments(words, host.environment, given));
+    // A fault is told the way the options before it ask for; a mere question about a command line leaves no file.
+    const sink = given.log.file === undefined || given.mode !== "run" ? host.standardError : open(given.log.file);
+    const options = logOptions(given, host.pid, sink);
+    log = new Log(options);
+    if (fault !== undefined) throw fault;
+    for (const { level, message } of given.notes) log[level]("option.ignored", message);
+    const outlets: Outlets = {
+      log,
+      asked: new Log({ ...options, level: "info" }),
+      standardError: host.standardError,
+      open,
+      reopen: () => sinks.forEach((sink) => sink.reopen()),
+    };
+    status = await act(given, registry, host, outlets);
+  } catch (error) {
+    status = tell(error, log, given);
+  }
+  log.notice("exit", `exiting with status ${status}`, { status });
+  for (const sink of sinks) sink.close();
+  return status;
+}
+
+function faultOf(action: () => void): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+}
+
+function logOptions({ log, program }: Arguments, pid: number, sink: Sink): LogOptions {
+  const { level, format, microseconds } = log;
+  return { level, format, microseconds, program, pid, write: (line) => sink.write(`${line}\n`) };
+}
+
+/** The one line of an error that ends the program, and the exit status. */
+function tell(error: unknown, log: Log, { exitClass }: Arguments): number {
+  if (error instanceof L7mpError) {
+    log.error(error instanceof ConfigError ? "config.error" : "error", error.message, { code: error.code });
+    return exitClass ? error.exitStatus : 1;
+  }
+  const { message, stack } = internalError(error);
+  log.fatal("internal", message);
+  log.debug("internal.stack", stack);
+  return 1;
+}
+
+async function act(given: Arguments, registry: Registry, host: Host, outlets: Outlets): Promise<number> {
+  switch (given.mode) {
+    case "help": {
+      const { helpText, topicText } = await import("./help.ts");
+      const { helpTopic, helpLevel } = given;
+      host.print(helpTopic === undefined ? helpText(registry, helpLevel) : topicText(registry, helpTopic));
+      return 0;
+    }
+    case "version":
+      host.print((await import("./version.ts")).versionText(registry));
+      return 0;
+  }
+  const document = documentOf(given, registry);
+  const plan = planDocument(document, registry);
+  for (const { level, message } of plan.warnings) outlets.log[level]("plan.warning", message);
+  switch (given.mode) {
+    case "check":
+      return 0;
+    case "plan": {
+      const { printDocument } = await import("../config/printer.ts");
+      const { planFormat: format, showSecrets } = given;
+      host.print(await printDocument(document, registry, { format, showSecrets }));
+      return 0;
+    }
+    case "run":
+      return await serve(plan, given, outlets);
+  }
+}
+
+function documentOf(given: Arguments, registry: Registry): Document {
+  const { words: addresses, tail, session, admin, ipVersion, listenIpVersion, compatSocat, http } = given;
+  const { messageType } = http;
+  const compat = compatSocat ? "socat" : undefined;
+  const options = { session, admin, ipVersion, listenIpVersion, compat, messageType } as const;
+  return documentFromWords({ addresses, tail }, registry, options);
+}

@@ -1,0 +1,100 @@
+// The program from its arguments to its exit status, as far as nothing is opened.
+// @ts-types="../deno_std.d.ts"
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { version } from "../../lib/cli/version.ts";
+import { runHere } from "../support/cli.ts";
+
+Deno.test("-V prints the version on line 2 and features as socat does", async () => {
+  const { status, stdout, log } = await runHere(["-V"]);
+  assertEquals([status, log], [0, ""]);
+  const lines = stdout.split("\n");
+  assertMatch(lines[1]!, new RegExp(`^l7mp version ${version} on \\d+ \\w+ \\d{4} [\\d:]+$`));
+  for (const feature of ["STDIO", "TCP", "UDP", "UNIX", "ABSTRACT_UNIXSOCKET", "IP6", "LISTEN", "EXEC", "RETRY"]) {
+    assert(lines.includes(`  #define WITH_${feature} 1`), feature);
+  }
+  assert(!stdout.includes("WITH_OPENSSL"), "what is absent is not listed");
+});
+
+Deno.test("the version is that of deno.json", async () => {
+  const config = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  assertEquals(version, config.version);
+});
+
+Deno.test("-h lists options and addresses, -hh their options, -hhh aliases", async () => {
+  const [first, second, third] = await Promise.all(["-h", "-hh", "-hhh"].map((word) => runHere([word])));
+  for (const { status, log } of [first!, second!, third!]) assertEquals([status, log], [0, ""]);
+  assertStringIncludes(first!.stdout, "\n  TCP-LISTEN:[<host>:]<port>");
+  assertStringIncludes(first!.stdout, "\n    -t SECONDS");
+  assert(!first!.stdout.includes("max-children="));
+  assertStringIncludes(second!.stdout, "    max-children=<number>");
+  assert(!second!.stdout.includes("TCP-L "));
+  assertStringIncludes(third!.stdout, "TCP-LISTEN:[<host>:]<port>  (TCP-L ");
+  for (const line of first!.stdout.split("\n")) assert(line.length <= 110, line);
+});
+
+Deno.test("--help=TOPIC explains a type, an option of addresses, an option of the program", async () => {
+  const type = await runHere(["--help=tcp-l"]);
+  assertMatch(type.stdout, /^TCP-LISTEN:\[<host>:\]<port>\n {2}Accept TCP connections\n/);
+  assertStringIncludes(type.stdout, "\nExample: l7mp TCP-LISTEN:8080,fork PIPE\n");
+  const option = await runHere(["--help=Max_Children"]);
+  assertStringIncludes(option.stdout, "max-children=<number>\n");
+  assertStringIncludes(option.stdout, "  aliases: max-sessions conncap\n");
+  const program = await runHere(["--help=grace"]);
+  assertStringIncludes(program.stdout, "--grace=SECONDS\n");
+  assertStringIncludes(program.stdout, "\nExample: l7mp --grace=30 ");
+});
+
+Deno.test("--help=TOPIC without such a topic suggests one", async () => {
+  const { status, stdout, log } = await runHere(["--help=tcp-lisen"]);
+  assertEquals([status, stdout, log], [1, "", 'E no help for "tcp-lisen"; did you mean "TCP-LISTEN"?\n']);
+});
+
+Deno.test("an error in the arguments is one line in the form and place asked for, status 1 or its class", async () => {
+  const plain = await runHere(["-z", "-", "PIPE"]);
+  assertEquals([plain.status, plain.log], [1, 'E unknown option "-z"; use option "-h" for help\n']);
+  const classed = await runHere(["--exit-class", "-", "FOO:1"]);
+  assertEquals(classed.status, 2);
+  const json = await runHere(["--log-format=json", "-", "FOO:1"]);
+  const { level, event, message } = JSON.parse(json.log);
+  assertEquals([level, event], ["error", "config.error"]);
+  assertMatch(message, /^unknown device\/address "FOO"/);
+  const path = await Deno.makeTempFile();
+  try {
+    const filed = await runHere(["-lf", path, "-lp", "gate", "-z"]);
+    assertEquals([filed.status, filed.log], [1, ""]);
+    assertMatch(await Deno.readTextFile(path), /^\d{4}\/\d\d\/\d\d [\d:]+ gate\[1\] E unknown option "-z"; use option/);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("no address at all is an error that points to the help", async () => {
+  const { status, log } = await runHere([]);
+  assertEquals([status, log], [1, 'E exactly 2 addresses required (there are 0); use option "-h" for help\n']);
+});
+
+Deno.test("a log file that cannot be opened is an error on standard error", async () => {
+  const { status, log } = await runHere(["-lf", "/nonexistent/log", "-", "PIPE"]);
+  const message = 'E open("/nonexistent/log", O_WRONLY|O_CREAT|O_APPEND): No such file or directory\n';
+  assertEquals([status, log], [1, message]);
+});
+
+Deno.test("--check says nothing about a good line, and exits with 0", async () => {
+  assertEquals(await runHere(["--check", "tcp-l:8080,fork", "udp:127.0.0.1:53"]), { status: 0, stdout: "", log: "" });
+});
+
+Deno.test("notices tell the exit status, and options without effect are told at their level", async () => {
+  const { log } = await runHere(["-S", "1", "-ddd", "-D", "--check", "-", "PIPE"]);
+  const lines = ["W option -S has no effect", "I option -D has no effect", "N exiting with status 0", ""];
+  assertEquals(log, lines.join("\n"));
+});
+
+Deno.test("--plan prints the document in YAML or JSON and opens nothing", async () => {
+  const words = ["-t", "2", "tcp-l:127.0.0.1:5000,fork", "lines", "udp:127.0.0.1:53"];
+  const yaml = await runHere(["--plan", ...words]);
+  assertEquals([yaml.status, yaml.log], [0, ""]);
+  assertMatch(yaml.stdout, /^listeners:\n {2}- name: cli\n/);
+  assertStringIncludes(yaml.stdout, "linger: 2s");
+  const json = JSON.parse((await runHere(["--plan=json", ...words])).stdout);
+  assertEquals(json.listeners[0].options, { linger: "2s" });
+});

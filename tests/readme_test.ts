@@ -1,0 +1,89 @@
+// The README's tables are those of the code, and its command lines work.
+// @ts-types="./deno_std.d.ts"
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { exampleOf } from "../lib/cli/examples.ts";
+import { catalog } from "../lib/cli/catalog.ts";
+import { globalOptions } from "../lib/cli/options.ts";
+import { fillTables } from "../lib/cli/tables.ts";
+import { registry } from "../protocols/mod.ts";
+import { check } from "./support/cli.ts";
+
+const readmePath = new URL("../README.md", import.meta.url);
+const readme = await Deno.readTextFile(readmePath);
+
+/** Command lines of the fenced blocks for a shell. */
+const commands = [...readme.matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block]) => block!.trim().split("\n"));
+
+/** The words that a shell makes of the arguments of l7mp in `line`. */
+async function wordsOf(line: string): Promise<string[]> {
+  const script = `l7mp() { printf '%s\\0' "$@"; }\n${line}`;
+  const { stdout, success } = await new Deno.Command("sh", { args: ["-c", script] }).output();
+  assert(success, `a shell does not understand: ${line}`);
+  return new TextDecoder().decode(stdout).split("\0").slice(0, -1);
+}
+
+Deno.test("README.md holds the tables of the code", () => {
+  assert(fillTables(readme, registry) === readme, "out of date: run deno run -A tests/readme_tables.ts");
+});
+
+Deno.test("fillTables() refuses a text without the place of a table", () => {
+  let message = "";
+  try {
+    fillTables(readme.replace("<!-- table:types -->", ""), registry);
+  } catch (error) {
+    message = String(error);
+  }
+  assertStringIncludes(message, 'nothing marks the place of the table "types"');
+});
+
+Deno.test("every l7mp line of README.md is accepted", async (t) => {
+  const lines = commands.map((line) => line.replace(/^.*deno(@\S+)? task start/, "l7mp")).filter((line) =>
+    /\bl7mp /.test(line)
+  );
+  assert(lines.length > 15, `only ${lines.length} found`);
+  for (const line of lines) {
+    await t.step(line, async () => assertEquals(await check(await wordsOf(line)), ""));
+  }
+});
+
+Deno.test("the README's examples print what it says they print", async (t) => {
+  const main = new URL("../main.ts", import.meta.url).pathname;
+  for (const line of commands) {
+    const [, command, output] = /^(.*?)\s+# prints (.*)$/.exec(line) ?? [];
+    if (!command || !output) continue;
+    await t.step(command, async () => {
+      const script = `l7mp() { '${Deno.execPath()}' run -A '${main}' "$@"; }\n${command}`;
+      const { stdout, stderr } = await new Deno.Command("sh", { args: ["-c", script], stdin: "null" }).output();
+      assertEquals(new TextDecoder().decode(stdout).split("\n")[0], output, new TextDecoder().decode(stderr));
+    });
+  }
+});
+
+Deno.test("the tasks that README.md names exist", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  const named = [...readme.matchAll(/deno(?:@\S+)? task (\w+)/g)].map(([, name]) => name!);
+  assertEquals(named.filter((name) => !(name in tasks)), []);
+});
+
+Deno.test("every example of the help is accepted", async () => {
+  const entries = catalog(registry);
+  const uses = entries.flatMap((entry) => entry.options.map((option) => ({ entry, option })));
+  const meanings = Map.groupBy(uses, ({ option }) => `${option.name} ${option.schema.notes.help}`);
+  const lines = [
+    ...globalOptions.map(({ example }) => example),
+    ...entries.map((entry) => exampleOf(entry)),
+    ...[...meanings.values()].map(([use]) => exampleOf(use!.entry, use!.option)),
+  ];
+  const failures: string[] = [];
+  for (const line of lines) {
+    const message = await check(quickWords(line));
+    if (message) failures.push(`${line}\n    ${message}`);
+  }
+  assertEquals(failures, []);
+});
+
+/** As `wordsOf` for the lines of the help, which quote whole words only: there are too many for a shell each. */
+function quickWords(line: string): string[] {
+  assert(line.startsWith("l7mp "));
+  return [...line.slice("l7mp ".length).matchAll(/'([^']*)'|\S+/g)].map(([word, inner]) => inner ?? word);
+}
