@@ -20,6 +20,12 @@ const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 /** A UNIX receiver whose queue is full tells only connected senders when there is room: others look again. */
 const fullQueueRetryMs = 1;
 
+/**
+ * How long one `send` waits for such receivers; what then does not fit is dropped. Unread datagrams fill the sender's
+ * buffer, so waiting for ever for one peer would stop the answers to all others.
+ */
+const fullQueuePatienceMs = 1000;
+
 /** Below this many bytes a copy loop is quicker than making the views that `set` needs. */
 const loopBytes = 96;
 
@@ -74,7 +80,8 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
   /** An ICMP error that `send` came upon first. */
   #refused: StreamError | undefined;
   #receiver: (() => void) | undefined;
-  #sender: (() => void) | undefined;
+  /** Sends that wait: sessions that share the socket may wait together. */
+  #senders: (() => void)[] = [];
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -157,6 +164,7 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
 
   async send(batch: readonly Datagram[], to?: Peer | SocketAddress): Promise<void> {
     let next = 0;
+    let patientUntil: number | undefined;
     while (next < batch.length) {
       if (this.#closed) {
         throw new StreamError(`write(${this.#name}): the socket has been closed`, { code: "ECANCELED" });
@@ -167,14 +175,18 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
         else if (sent < 0) {
           const error = -sent;
           if (error === EINTR) continue;
-          if (error === EAGAIN) await this.#space(to !== undefined);
+          const crowded = error === EAGAIN && this.family === AF_UNIX && to !== undefined;
+          if (crowded) patientUntil ??= performance.now() + fullQueuePatienceMs;
+          if (crowded && performance.now() >= patientUntil!) {
+            this.#drop("the receiver does not read and its queue is full", batch[next++]!.data.length);
+          } else if (error === EAGAIN) await this.#space(to !== undefined);
           else if (this.#isFatal(error, to !== undefined)) throw this.#broken(error);
           else this.#drop(this.#reason(error, batch[next]!), batch[next++]!.data.length);
         }
         continue;
       }
       await new Promise<void>((resolve) => {
-        this.#sender = resolve;
+        this.#senders.push(resolve);
         if (this.#watch.writable) this.shared.reactor.defer(this.#watch);
       });
     }
@@ -216,9 +228,9 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
   /** Waits until the socket takes more. */
   async #space(unconnected: boolean): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#sender = resolve;
+      this.#senders.push(resolve);
       if (this.family === AF_UNIX && unconnected) {
-        this.#retry = setTimeout(() => this.onWritable(), fullQueueRetryMs);
+        this.#retry ??= setTimeout(() => this.onWritable(), fullQueueRetryMs);
       } else this.shared.reactor.wantSpace(this.#watch);
     });
   }
@@ -263,9 +275,12 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
   }
 
   onWritable(): void {
-    const sender = this.#sender;
-    this.#sender = undefined;
-    sender?.();
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    const senders = this.#senders;
+    if (senders.length === 0) return;
+    this.#senders = [];
+    for (const resume of senders) resume();
   }
 
   close(): void {
@@ -275,7 +290,6 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
   release(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#retry);
     this.shared.owners.delete(this);
     this.shared.reactor.remove(this.#watch);
     this.path?.release();
