@@ -3,7 +3,7 @@ import { ConfigError } from "../lib/errors.ts";
 import type { Direction } from "../lib/protocol.ts";
 import { failed, type OpenOptions, type OwnershipOptions, prepare, removeIfThere, settle } from "./_file_options.ts";
 import { inFolder, underUmask } from "./_file_options.ts";
-import type { Handle } from "./_handle_stream.ts";
+import type { Handle } from "../lib/stream/handle_stream.ts";
 
 export type FileSpec = OpenOptions & OwnershipOptions;
 

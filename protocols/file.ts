@@ -4,7 +4,7 @@ import type { Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import type { ByteStream, Stream } from "../lib/stream/stream.ts";
 import { inFolder, openOptions, ownershipOptions } from "./_file_options.ts";
-import { HandleStream } from "./_handle_stream.ts";
+import { HandleStream } from "../lib/stream/handle_stream.ts";
 import { accessOf, checkAccess, directionOf, type FileSpec, openFile } from "./_open_file.ts";
 import { connectUnix } from "./_unix_client.ts";
 

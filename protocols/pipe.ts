@@ -5,7 +5,7 @@ import * as s from "../lib/schema.ts";
 import { byteEcho } from "../lib/stream/memory.ts";
 import type { ByteStream } from "../lib/stream/stream.ts";
 import { failed, inFolder, openOptions, ownershipOptions, removeIfThere, underUmask } from "./_file_options.ts";
-import { HandleStream } from "./_handle_stream.ts";
+import { HandleStream } from "../lib/stream/handle_stream.ts";
 import { accessOf, checkAccess, directionOf, openFile } from "./_open_file.ts";
 
 /** Room of the unnamed pipe: as much as the system gives a pipe. */

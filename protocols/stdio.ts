@@ -3,7 +3,7 @@ import { ConnectError, systemFault } from "../lib/errors.ts";
 import type { Driver } from "../lib/driver.ts";
 import type { Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
-import { type Handle, HandleStream } from "./_handle_stream.ts";
+import { type Handle, HandleStream } from "../lib/stream/handle_stream.ts";
 import { StandardInput } from "./_standard_input.ts";
 import { changeTerminal } from "./_terminal.ts";
 

@@ -1,7 +1,7 @@
 /** A fixed text to read; what is written goes to standard output. */
 import type { Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
-import { HandleStream } from "./_handle_stream.ts";
+import { HandleStream } from "../lib/stream/handle_stream.ts";
 
 const textSpec = s.object({ text: s.string({ help: "The text" }) });
 

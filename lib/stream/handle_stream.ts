@@ -1,8 +1,7 @@
 /** A byte stream over a handle whose calls block: a file, a terminal, standard input and output. */
-import { StreamError, systemFault } from "../lib/errors.ts";
-import type { Direction } from "../lib/protocol.ts";
-import { AbortGate } from "../lib/stream/abort_gate.ts";
-import type { ByteStream, StreamInfo } from "../lib/stream/stream.ts";
+import { StreamError, systemFault } from "../errors.ts";
+import { AbortGate } from "./abort_gate.ts";
+import type { ByteStream, StreamInfo } from "./stream.ts";
 
 /** What a `HandleStream` needs of an open file. Calls may move less than asked for. */
 export interface Handle {
@@ -14,6 +13,9 @@ export interface Handle {
   /** Releases the handle, called once. `clean` is false after a fault. */
   close(clean: boolean): void;
 }
+
+/** The halves that may be used. */
+export type HandleDirection = "read" | "write" | "both";
 
 const firstReadBytes = 65_536;
 const largestReadBytes = 524_288;
@@ -29,13 +31,13 @@ export class HandleStream implements ByteStream {
   readonly kind = "byte";
   readonly info: StreamInfo;
   readonly #handle: Handle;
-  readonly #direction: Direction;
+  readonly #direction: HandleDirection;
   #buffer: Uint8Array | undefined;
   readonly #gate: AbortGate;
   #ended = false;
   readonly #retryTimers = new Set<ReturnType<typeof setTimeout>>();
 
-  constructor(handle: Handle, info: StreamInfo, direction: Direction = "both") {
+  constructor(handle: Handle, info: StreamInfo, direction: HandleDirection = "both") {
     this.#handle = handle;
     this.info = info;
     this.#direction = direction;
