@@ -16,7 +16,23 @@ export const l7mp: Program = {
   name: "l7mp",
   command: Deno.env.has("L7MP") ? [Deno.env.get("L7MP")!] : [Deno.execPath(), "run", "-A", mainPath],
 };
+/** The same from this tree, able to tell what memory it really holds: see `heldMemory`. */
+const measuredL7mp: Program = {
+  name: "l7mp",
+  command: [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--v8-flags=--expose-gc",
+    `--preload=${new URL("collect_garbage.ts", import.meta.url).pathname}`,
+    mainPath,
+  ],
+};
 export const socat: Program = { name: "socat", command: ["socat"] };
+
+function isL7mp(program: Program): boolean {
+  return program.name === l7mp.name;
+}
 
 /** The version an installed program prints, or undefined where it is absent. */
 export function versionOf(command: string, args: readonly string[], pattern: RegExp): string | undefined {
@@ -84,7 +100,7 @@ export class Run implements AsyncDisposable {
   }
 
   get isL7mp(): boolean {
-    return this.program.name === "l7mp";
+    return isL7mp(this.program);
   }
 
   path(name: string): string {
@@ -129,7 +145,7 @@ export class Run implements AsyncDisposable {
   async serve(args: readonly string[], bound: Bound, options: StartOptions & { program?: Program } = {}) {
     const child = this.spawn(args, options);
     const where = JSON.stringify(bound);
-    if (child.program === l7mp) this.#bound.push(bound);
+    if (isL7mp(child.program)) this.#bound.push(bound);
     await eventually(`${child.program.name} to bind ${where}`, async () => {
       if (!child.running) throw new Error(`ended before it bound ${where}\n${child.describe()}`);
       return await isBound(bound, child.pid);
@@ -146,7 +162,7 @@ export class Run implements AsyncDisposable {
   async finish(): Promise<void> {
     for (const child of this.#children.toReversed()) {
       // Only l7mp must end at SIGTERM and take all that it started with it: a busy socat does not.
-      if (child.program === l7mp || !child.running) await child.finish();
+      if (isL7mp(child.program) || !child.running) await child.finish();
     }
     if (!this.isL7mp) return;
     await eventually("end of all processes that l7mp started", async () => (await this.#marked(l7mp)).length === 0, {
@@ -186,6 +202,21 @@ export class Run implements AsyncDisposable {
     for (const cleanup of this.#cleanups.reverse()) await cleanup();
     await Deno.remove(this.dir, { recursive: true });
   }
+}
+
+/** Starts l7mp so that `heldMemory` can ask it. */
+export function serveMeasured(run: Run, args: readonly string[], bound: Bound): Promise<Child> {
+  const env = { L7MP_E2E_MEMORY: run.path("memory") };
+  return run.serve(args, bound, { program: measuredL7mp, env, stderr: "any" });
+}
+
+/** What a program started by `serveMeasured` holds after it collected all garbage, in bytes. */
+export async function heldMemory(run: Run, child: Child): Promise<Deno.MemoryUsage> {
+  const path = run.path("memory");
+  child.poke("SIGIO");
+  const text = await eventually("the memory report", () => Deno.readTextFile(path).catch(() => ""));
+  await Deno.remove(path);
+  return JSON.parse(text);
 }
 
 /** Asserts that `probe` stays false for `ms`; only for "nothing happens", which cannot be observed otherwise. */
