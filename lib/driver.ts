@@ -145,6 +145,6 @@ export interface Driver {
   mkfifo(path: string, mode: number): void;
   /** Ends standard output for its reader (fd 1 becomes /dev/null). */
   closeStdout(): void;
-  /** Releases everything still open. Called once, last. */
-  close(): void;
+  /** Releases everything still open. Called once, last. A promise resolves when nothing of the driver runs any more. */
+  close(): void | Promise<void>;
 }

@@ -42,7 +42,7 @@ export function openNativeDriver(): Driver {
     closeStdout,
     close() {
       for (const owner of [...owners]) owner.release();
-      shared.reactor.close();
+      return shared.reactor.close();
     },
   };
 }

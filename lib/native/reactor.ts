@@ -70,6 +70,7 @@ export class Reactor {
   #epoll = -1;
   #wakeup = -1;
   #running = false;
+  #ended: Promise<void> | undefined;
   #sleeping = false;
   #closed = false;
 
@@ -90,7 +91,7 @@ export class Reactor {
     }
     this.#watches[fd] = watch;
     this.#count++;
-    if (!this.#running) this.#run();
+    if (!this.#running) this.#ended = this.#run();
     return watch;
   }
 
@@ -129,11 +130,14 @@ export class Reactor {
     this.#control(EPOLL_CTL_MOD, watch.fd, true);
   }
 
-  /** Ends the loop and releases the epoll. Everything watched has been removed before. */
-  close(): void {
+  /**
+   * Ends the loop and releases the epoll; resolves when both are done. Everything watched has been removed before.
+   */
+  async close(): Promise<void> {
     this.#closed = true;
-    if (this.#running) this.#wake();
-    else this.#release();
+    if (!this.#running) return this.#release();
+    this.#wake();
+    await this.#ended;
   }
 
   #open(): void {
