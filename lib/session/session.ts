@@ -3,12 +3,13 @@ import type { Endpoint, PlannedListener, PlannedStep } from "../config/plan.ts";
 import type { Driver } from "../driver.ts";
 import { L7mpError, messageOf, StreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Context, HttpDefaults, Incoming, Step } from "../protocol.ts";
+import type { Context, HttpDefaults, Incoming, Step, StepContext } from "../protocol.ts";
 import { limitMessages } from "../stream/ends.ts";
 import type { Flow } from "../stream/pump.ts";
 import { type DirectionOptions, type Flows, relay, type RelaySummary } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
 import { connect, welcome, withEnds } from "./open.ts";
+import { sessionMetadata } from "./metadata.ts";
 import { withRetry } from "./retry.ts";
 
 /** What every session of a process shares. */
@@ -178,8 +179,9 @@ async function relayBoth(
   const { session } = planned;
   if (session.oneMessage) [downstream, upstream] = [limitMessages(downstream), limitMessages(upstream)];
   const tap = environment.tap?.(name);
+  const own = { name, metadata: sessionMetadata(name, downstream.info) };
   const way = (flow: "ltr" | "rtl", steps: readonly PlannedStep[], kind: StreamKind): DirectionOptions => ({
-    ...makeSteps(steps, kind, flow, planned, name, log),
+    ...makeSteps(steps, kind, flow, planned, own, log),
     tap: tap && ((data) => tap(flow, data)),
   });
   let cutWarned = false;
@@ -214,8 +216,8 @@ function makeSteps(
   planned: readonly PlannedStep[],
   input: StreamKind,
   flow: "ltr" | "rtl",
-  { name, session }: PlannedListener,
-  sessionName: string,
+  { session: { maxMessageBytes } }: PlannedListener,
+  session: StepContext["session"],
   log: Log,
 ): { steps: Step[]; payload: StreamKind } {
   const steps: Step[] = [];
@@ -224,8 +226,8 @@ function makeSteps(
     const context = {
       log,
       input: payload,
-      maxMessageBytes: session.maxMessageBytes,
-      session: { name: sessionName, metadata: { name: sessionName, listener: name } },
+      maxMessageBytes,
+      session,
       flow,
     };
     const step = reverse ? transform.backward?.(spec, context) : transform.forward?.(spec, context);

@@ -1,0 +1,19 @@
+/** What rules, transforms and balancers may know about a session: one plain document, seeded by the caller's facts. */
+import type { StreamInfo } from "../stream/stream.ts";
+
+/**
+ * The metadata of a session whose downstream is `info`: its name, `IP` and `TCP` or `UDP` with numeric ports for
+ * network callers, `UNIX` for the others. What is not known (an unbound UNIX client has no name) is left out.
+ */
+export function sessionMetadata(name: string, { protocol, local, remote }: StreamInfo): Record<string, unknown> {
+  const source = remote && remote.family !== "unix" ? remote : undefined;
+  const destination = local && local.family !== "unix" ? local : undefined;
+  const metadata: Record<string, unknown> = { name };
+  if (source || destination) {
+    metadata.IP = { src_addr: source?.host, dst_addr: destination?.host };
+    metadata[protocol === "UDP" ? "UDP" : "TCP"] = { src_port: source?.port, dst_port: destination?.port };
+  } else if (local?.family === "unix") {
+    metadata.UNIX = { filename: local.path };
+  }
+  return metadata;
+}

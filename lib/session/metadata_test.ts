@@ -1,0 +1,25 @@
+// @ts-types="../../tests/deno_std.d.ts"
+import { assertEquals } from "@std/assert";
+import { sessionMetadata } from "./metadata.ts";
+
+Deno.test("sessionMetadata() has addresses as text and ports as numbers", () => {
+  const info = {
+    protocol: "UDP",
+    name: "AF=2 10.0.0.1:5",
+    local: { family: "inet", host: "127.0.0.1", port: 53 },
+    remote: { family: "inet", host: "10.0.0.1", port: 5 },
+  } as const;
+  const IP = { src_addr: "10.0.0.1", dst_addr: "127.0.0.1" };
+  assertEquals(sessionMetadata("s-1", info), { name: "s-1", IP, UDP: { src_port: 5, dst_port: 53 } });
+  // A WebSocket's addresses are those of the TCP connection below it.
+  const overTcp = { ...info, protocol: "WebSocket" };
+  assertEquals(sessionMetadata("s-1", overTcp), { name: "s-1", IP, TCP: { src_port: 5, dst_port: 53 } });
+});
+
+Deno.test("sessionMetadata() names the socket file of a UNIX listener, and nothing for local endpoints", () => {
+  const local = { family: "unix", path: "/run/x" } as const;
+  const remote = { family: "unix", path: "" } as const;
+  const info = { protocol: "UnixDomainSocket", name: "AF=1", local, remote };
+  assertEquals(sessionMetadata("s-2", info), { name: "s-2", UNIX: { filename: "/run/x" } });
+  assertEquals(sessionMetadata("s-3", { protocol: "STDIO", name: "STDIO" }), { name: "s-3" });
+});
