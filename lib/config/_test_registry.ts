@@ -115,6 +115,8 @@ export const testRegistry: Registry = {
       end: "close frame",
       base: "TCP",
       spec: s.object({
+        address: s.string(),
+        port: s.integer(),
         path: s.string(),
         protocol_name: s.string({ aliases: ["subprotocol"] }),
         header: s.list(s.string()),
@@ -146,6 +148,7 @@ export const testRegistry: Registry = {
     }),
     transform("JSONEncap", "datagram", "same"),
     transform("JSONDecap", "datagram", "same"),
+    transform("STAMP", "datagram", "same"),
     transform(
       "Logger",
       "any",

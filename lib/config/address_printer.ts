@@ -1,22 +1,13 @@
 /** From a stack back to the word users write; the inverse of `endpoint_parser.ts`. */
-import type { Registry } from "../protocol.ts";
+import type { AddressType, Registry } from "../protocol.ts";
 import { parseIp } from "../stream/net_range.ts";
 import type { Fieldset, Schema } from "../schema.ts";
 import type { SpecDocument } from "./document.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
 import { quote } from "./lexer.ts";
+import { partsOf } from "./typed_level.ts";
 import { parameterKeys, printParameters } from "./parameters.ts";
-import {
-  engineFields,
-  fromSpec,
-  getKey,
-  type Level,
-  type Place,
-  pluginOf,
-  same,
-  type Stack,
-  typeName,
-} from "./stack.ts";
+import { engineFields, fromSpec, getKey, type Place, pluginOf, same, type Stack, typeName } from "./stack.ts";
 
 /** Reads a spec of the document, dual or not. Throws `ConfigError` for keys that nothing knows. */
 export function addressFromSpec(spec: SpecDocument, place: Place, registry: Registry, at: string): ParsedAddress {
@@ -34,42 +25,18 @@ export function printAddress(address: ParsedAddress): string {
 /** Type and parameters without options, not quoted: `TCP:127.0.0.1:80`, for messages. */
 export function nameOf(address: ParsedAddress): string {
   if ("dual" in address) return `${nameOf({ single: address.dual.read })}!!${nameOf({ single: address.dual.write })}`;
-  const { overlays, typed, key } = partsOf(address.single);
-  const type = typed.type;
-  return overlays + (type ? type.names[0] + printParameters(type, key) : typeName(address.single));
-}
-
-/** The overlays in front, and the level whose type carries the parameters. */
-function partsOf(stack: Stack): { overlays: string; typed: Level; key: (key: string) => unknown } {
-  const { levels, role } = stack;
-  let overlays = "";
-  let first = 0;
-  while (first < levels.length - 1 && !standsOnBase(levels.slice(first))) {
-    const layer = levels[first]!.layer!;
-    const overlay = layer.overlays?.find((overlay) => (overlay.role === "listen") === (role === "listen"));
-    if (!overlay) break;
-    overlays += `${overlay.name}:`;
-    first++;
-  }
-  return { overlays, typed: levels[first]!, key: (key) => getKey(stack, key) };
-}
-
-/** Whether the first level's type name alone stands for all of `levels`. */
-function standsOnBase(levels: readonly Level[]): boolean {
-  for (const [i, level] of levels.entries()) {
-    const lower = levels[i + 1];
-    if (i === 0 && level.type?.preset?.transport) return true;
-    if (level.layer && lower && level.layer.base !== pluginOf(lower).name) return false;
-  }
-  return levels[0]!.type !== undefined;
+  const stack = address.single;
+  const { overlays, typed: { type } } = partsOf(stack);
+  if (!type) return overlays + typeName(stack);
+  return overlays + type.names[0] + printParameters(type, (key) => getKey(stack, key));
 }
 
 function printStack(stack: Stack): string {
-  const { overlays, typed, key } = partsOf(stack);
+  const { overlays, typed } = partsOf(stack);
   const type = typed.type!;
-  const inParameters = new Set(parameterKeys(type).filter((name) => fitsParameters(name, key(name), stack)));
+  const inParameters = new Set(parameterKeys(type).filter((name) => fitsParameters(name, getKey(stack, name), type)));
   const parameters = printParameters(type, (name) => {
-    const value = inParameters.has(name) ? key(name) : undefined;
+    const value = inParameters.has(name) ? getKey(stack, name) : undefined;
     return typeof value === "string" && !(name === "address" && parseIp(value)) ? quote(value) : value;
   });
   const options = stack.levels.flatMap((level, depth) =>
@@ -81,9 +48,9 @@ function printStack(stack: Stack): string {
   return [overlays + type.names[0] + parameters, ...options].join(",");
 }
 
-/** Whether a parameter can carry this value: a path only where it begins with a slash and says something. */
-function fitsParameters(key: string, value: unknown, { role }: Stack): boolean {
-  if (key !== "path") return true;
+/** Whether a parameter can carry this value: a URL path only where it begins with a slash and says something. */
+function fitsParameters(key: string, value: unknown, { role, parameters }: AddressType): boolean {
+  if (key !== "path" || !("path" in parameters)) return true;
   const path = String(value ?? "/");
   return path.startsWith("/") && (path !== "/" || role === "listen");
 }

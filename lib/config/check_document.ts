@@ -1,6 +1,6 @@
 /** The strict check of a document's structure: no unknown keys, the right shapes. Specs are checked by the planner. */
 import { ConfigError } from "../errors.ts";
-import { nearest } from "../schema.ts";
+import { suggestion } from "./suggest.ts";
 
 type Shape = { readonly [key: string]: Shape | "any" | readonly [Shape | "any"] };
 
@@ -70,8 +70,7 @@ function checkShape(value: unknown, wanted: Shape | "any" | readonly [Shape | "a
   for (const [key, inner] of Object.entries(value)) {
     const path = at ? `${at}.${key}` : key;
     if (!Object.hasOwn(known, key)) {
-      const near = nearest(key, Object.keys(known));
-      throw new ConfigError(`${path}: unknown key${near ? `; did you mean "${near}"?` : ""}`);
+      throw new ConfigError(`${path}: unknown key${suggestion(key, Object.keys(known))}`);
     }
     checkShape(inner, known[key]!, path);
   }

@@ -1,6 +1,7 @@
 /** What a command line means without saying so, written into the document where it takes effect. */
 import { parseIp } from "../stream/net_range.ts";
 import { getKey, knowsKey, type Place, pluginOf, setKey, type Stack } from "./stack.ts";
+import { partsOf } from "./typed_level.ts";
 
 export interface Defaults {
   /** `-4`, `-6`, `-0`: IP version of connectors that do not say. */
@@ -18,12 +19,10 @@ export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): v
   const outer = stack.levels[0];
   if (outer.settings.oneshot === true) outer.settings.fork = false;
   delete outer.settings.oneshot;
-  if (stack.role === "listen" && place === "listener") {
-    // Last, whatever order it was given in.
-    const fork = outer.settings.fork === true;
-    delete outer.settings.fork;
-    outer.settings.fork = fork;
-  }
+  const fork = outer.settings.fork === true;
+  delete outer.settings.fork;
+  // Listeners of files fork, nothing else does.
+  if (fork || (stack.role === "listen" && place === "listener")) outer.settings.fork = fork;
   ipDefaults(stack, defaults);
   if (defaults.messageType && !["text", "binary"].some((key) => outer.settings[key] !== undefined)) {
     if (defaults.messageType in pluginOf(outer).spec.fields) outer.settings[defaults.messageType] = true;
@@ -36,8 +35,8 @@ export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): v
 }
 
 function ipDefaults(stack: Stack, { ipVersion, listenIpVersion = ipVersion }: Defaults): void {
-  const type = stack.levels.find((level) => level.type?.parameters.form.endsWith("port"))?.type;
-  if (!type) return;
+  const { type } = partsOf(stack).typed;
+  if (!type?.parameters.form.endsWith("port")) return;
   const address = getKey(stack, "address");
   const pf = getKey(stack, "pf");
   if (type.parameters.form === "[host:]port") {

@@ -1,13 +1,13 @@
 /** Reads what one listener of a document names: its two addresses and the transforms between. */
 import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
-import { nearest } from "../schema.ts";
 import type { StreamKind } from "../stream/stream.ts";
 import { addressFromSpec } from "./address_printer.ts";
 import type { ClusterDocument, ListenerDocument, RouteDocument, TransformDocument } from "./document.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
 import type { AnyTransform } from "./names.ts";
 import { type Level, pluginOf, type Settings, type Stack } from "./stack.ts";
+import { suggestion } from "./suggest.ts";
 
 export type Kind = StreamKind | "either";
 
@@ -64,14 +64,14 @@ export function readTransform(
   const { protocol, reverse = false, ...settings } = spec ?? {};
   const transform = registry.transforms.find((transform) => transform.name === protocol);
   if (!transform) {
-    const near = typeof protocol === "string" && nearest(protocol, registry.transforms.map((t) => t.name));
-    const text = protocol === undefined ? "is missing" : `unknown transform ${JSON.stringify(protocol)}`;
-    throw new ConfigError(`${at}.spec.protocol: ${text}${near ? `; did you mean "${near}"?` : ""}`);
+    if (protocol === undefined) throw new ConfigError(`${at}.spec.protocol: is missing`);
+    const near = suggestion(String(protocol), registry.transforms.map((transform) => transform.name));
+    throw new ConfigError(`${at}.spec.protocol: unknown transform ${JSON.stringify(protocol)}${near}`);
   }
   for (const key of Object.keys(settings)) {
     if (key in transform.spec.fields) continue;
-    const near = nearest(key, [...Object.keys(transform.spec.fields), "reverse"]);
-    throw new ConfigError(`${at}.spec.${key}: unknown key${near ? `; did you mean "${near}"?` : ""}`);
+    const near = suggestion(key, [...Object.keys(transform.spec.fields), "reverse"]);
+    throw new ConfigError(`${at}.spec.${key}: unknown key${near}`);
   }
   return { transform, settings, reverse };
 }

@@ -7,6 +7,7 @@ import { applyOption } from "./options.ts";
 import { parseParameters } from "./parameters.ts";
 import { getKey, pluginOf, setKey, type Stack } from "./stack.ts";
 import { putOver, stackOf } from "./stack_of.ts";
+import { partsOf } from "./typed_level.ts";
 import { isUrl, parseUrl } from "./url_form.ts";
 
 /** An address; a dual one reads from its first half and writes to its second. */
@@ -95,9 +96,8 @@ function plain(name: string, body: readonly Token[], names: Names, tail?: readon
 
 /** For listeners that take `[host:]port`, `bind=host` is the same as the host. */
 function bindIsAddress(stack: Stack, address: string): void {
-  const level = stack.levels.find((level) => level.type?.parameters.form === "[host:]port");
   const owner = stack.levels.find((level) => level.settings.bind !== undefined);
-  if (!level || !owner) return;
+  if (!owner || partsOf(stack).typed.type?.parameters.form !== "[host:]port") return;
   const bind = String(owner.settings.bind);
   const match = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(bind);
   if (!match) return;

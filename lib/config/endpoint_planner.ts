@@ -7,13 +7,13 @@ import type { ParsedAddress } from "./endpoint_parser.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import { mask } from "./printer.ts";
 import type { Endpoint, PlannedLayer, PlannedProtocol } from "./plan.ts";
-import { type Level, type Place, pluginOf, type Stack, typeName } from "./stack.ts";
+import { getKey, type Level, type Place, pluginOf, type Settings, type Stack, typeName } from "./stack.ts";
 
 /** Plans an address at `place` that is used in `direction`. Throws `ConfigError`. */
 export function planEndpoint(address: ParsedAddress, place: Place, direction: Direction): Endpoint {
   if ("single" in address) return planStack(address.single, place, direction);
-  const read = planStack(address.dual.read, "destination", "read");
-  const write = planStack(address.dual.write, "destination", "write");
+  const read = planStack(address.dual.read, "half", "read");
+  const write = planStack(address.dual.write, "half", "write");
   if (read.kind !== write.kind && read.kind !== "either" && write.kind !== "either") {
     throw new ConfigError(`${nameOf(address)}: ${read.name} is of kind ${read.kind}, ${write.name} of ${write.kind}`);
   }
@@ -29,7 +29,7 @@ export function planEndpoint(address: ParsedAddress, place: Place, direction: Di
   };
 }
 
-function planStack(stack: Stack, place: Place, direction: Direction): Endpoint {
+function planStack(stack: Stack, place: Place | "half", direction: Direction): Endpoint {
   const { levels, role } = stack;
   const [outer] = levels;
   const at = outer.at ?? typeName(stack);
@@ -41,7 +41,7 @@ function planStack(stack: Stack, place: Place, direction: Direction): Endpoint {
       if (!schema.notes.secret || ![level.settings[key]].flat().includes(mask)) continue;
       throw new ConfigError(`${level.at ?? at}.${key}: the secret is masked; write the real one (--show-secrets)`);
     }
-    const spec = plugin.spec.parse(level.settings, level.at ?? at);
+    const spec = plugin.spec.parse({ ...peerOf(stack), ...level.settings }, level.at ?? at);
     plugin.check?.(spec, { role, direction });
     return spec;
   });
@@ -65,14 +65,21 @@ function planStack(stack: Stack, place: Place, direction: Direction): Endpoint {
   return { ...endpoint, listen: { ...listen, fork } };
 }
 
-function checkDirection(stack: Stack, place: Place, direction: Direction): void {
+/** Host and port stand once, at the base that connects to them; a layer may want to name them in its request. */
+function peerOf(stack: Stack): Settings {
+  if (!stack.levels.at(-1)!.type?.parameters.form.endsWith("port")) return {};
+  return { address: getKey(stack, "address"), port: getKey(stack, "port") };
+}
+
+function checkDirection(stack: Stack, place: Place | "half", direction: Direction): void {
   const only = stack.levels.map((level) => level.type?.direction).find((only) => only && only !== "both");
   if (!only || only === direction) return;
   const first = place === "listener";
   const [verb, option] = only === "read"
     ? ["writing", first ? "-u" : "-U"] as const
     : ["reading", first ? "-U" : "-u"] as const;
-  throw new ConfigError(`${typeName(stack)}: cannot be used for ${verb} (use ${option}, or "!!")`);
+  const cure = place === "half" ? "swap the halves around" : `use ${option}, or`;
+  throw new ConfigError(`${typeName(stack)}: cannot be used for ${verb} (${cure} "!!")`);
 }
 
 function checkKinds({ levels }: Stack): void {

@@ -67,11 +67,12 @@ const terminals = new Set(["Stdio", "STDIO", "STDIN", "STDOUT", "STDERR", "READL
 
 function withLineMode(listener: ListenerDocument, i: number, registry: Registry): ListenerDocument {
   const { route, routeAt, source, target } = readListener(listener, i, registry);
-  const transforms = [...route.ingress ?? [], ...route.egress ?? []];
-  const plain = transforms.every((item) => {
-    const { transform } = readTransform(item, registry, routeAt);
-    return transform.gives === "same" && transform.needs === "any";
-  });
+  const plain = (["ingress", "egress"] as const).every((key) =>
+    (route[key] ?? []).every((item, n) => {
+      const { transform } = readTransform(item, registry, `${routeAt}.${key}[${n}]`);
+      return transform.gives === "same" && transform.needs === "any";
+    })
+  );
   if (!plain) return listener;
   if (needsLineMode(source) && isTerminal(target)) return { ...listener, spec: { ...listener.spec, lines: true } };
   if (needsLineMode(target) && isTerminal(source)) {

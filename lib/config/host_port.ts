@@ -2,13 +2,15 @@
 import { ConfigError } from "../errors.ts";
 import { parseIp } from "../stream/net_range.ts";
 
-/** Reads a port: decimal, or the name of a service. `at` is the address, for messages. Throws `ConfigError`. */
-export function parsePort(text: string, smallest: 0 | 1, at: string): number {
+/**
+ * Reads a port: decimal, or the name of a service; 0 (any free port) only where `anyPort` says so. `at` is the address,
+ * for messages. Throws `ConfigError`.
+ */
+export function parsePort(text: string, anyPort: boolean, at: string): number {
   if (!/^\d+$/.test(text)) return servicePort(text);
   const port = Number(text);
-  if (port < smallest || port > 65535) {
-    throw new ConfigError(`port "${text}" out of range ${smallest}..65535 in "${at}"`);
-  }
+  if (port > 65535) throw new ConfigError(`port "${text}" out of range 0..65535 in "${at}"`);
+  if (port === 0 && !anyPort) throw new ConfigError(`port 0 is for listeners only, not for "${at}"`);
   return port;
 }
 

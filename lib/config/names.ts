@@ -1,7 +1,7 @@
 /** Finds plug-ins by what users write: type names, URL schemes, overlays, and document names. */
 import { ConfigError } from "../errors.ts";
 import type { AddressType, Layer, Protocol, Registry, Transform } from "../protocol.ts";
-import { nearest } from "../schema.ts";
+import { suggestion } from "./suggest.ts";
 
 // Plug-ins of one list have different specs.
 // deno-lint-ignore no-explicit-any
@@ -84,6 +84,6 @@ export function unknownType(written: string, names: Names): ConfigError {
   if (absent.test(wanted)) {
     return new ConfigError(`unknown device/address "${written}": not supported by l7mp`);
   }
-  const near = nearest(wanted, names.types.flatMap((found) => found.type.names));
-  return new ConfigError(`unknown device/address "${written}"${near ? `; did you mean "${near}"?` : ""}`);
+  const known = names.types.flatMap((found) => found.type.names);
+  return new ConfigError(`unknown device/address "${written}"${suggestion(wanted, known)}`);
 }

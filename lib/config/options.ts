@@ -1,10 +1,11 @@
 /** Options of addresses: from the names users write to keys of the document (addresses.md section 5). */
 import { ConfigError } from "../errors.ts";
 import type { AddressType } from "../protocol.ts";
-import { type Fieldset, nearest, type Schema } from "../schema.ts";
+import type { Fieldset, Schema } from "../schema.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import type { Found, Names } from "./names.ts";
 import { engineFields, pluginOf, type Role, type Settings, type Stack, typeName } from "./stack.ts";
+import { suggestion } from "./suggest.ts";
 
 export interface WrittenOption {
   readonly name: string;
@@ -110,6 +111,6 @@ function refusal(
     const did = `did you mean ${owner.type.names[0]}?`;
     return new ConfigError(`option "${name}" does not apply to ${type} (${did})${hint}`);
   }
-  const near = nearest(normal(name), known.flatMap(spellingsOf));
-  return new ConfigError(`unknown option "${name}" of ${type}${near ? `; did you mean "${near}"?` : ""}${hint}`);
+  const near = suggestion(normal(name), known.flatMap(spellingsOf));
+  return new ConfigError(`unknown option "${name}" of ${type}${near}${hint}`);
 }

@@ -95,7 +95,7 @@ function parseHostPort(type: AddressType, parameters: HostPort, { tokens, addres
   if (host === "" && !listens) throw wrongNumber(type, 1, wanted, "host is missing; ");
   return {
     ...(host && { address: parseHost(host, address) }),
-    port: parsePort(port, type.role === "listen" || listens ? 0 : 1, address),
+    port: parsePort(port, listens, address),
     ...(path !== undefined && (listens || path !== "/") && { path }),
   };
 }

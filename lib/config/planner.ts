@@ -8,6 +8,7 @@ import { half, kindOf, type ReadListener, readListener } from "./document_reader
 import { planEndpoint } from "./endpoint_planner.ts";
 import { completeDocument } from "./framers.ts";
 import type { Plan, PlannedListener, Retry, SessionPlan } from "./plan.ts";
+import { pluginOf } from "./stack.ts";
 import { planSteps } from "./step_planner.ts";
 
 export interface PlanOptions {
@@ -64,7 +65,8 @@ function planListener(
     const sink = half(to, "write");
     const flow = { chain: route[key] ?? [], from: half(from, "read"), to: sink, registry, at: `${routeAt}.${key}` };
     const { steps, output } = planSteps(flow);
-    lost ||= output === "datagram" && kindOf(sink) === "byte";
+    const blocksOnly = blocks.has(pluginOf(half(from, "read").levels[0]).name) && steps.length === 0;
+    lost ||= output === "datagram" && kindOf(sink) === "byte" && !blocksOnly;
     return steps;
   };
   const listener = {
@@ -79,6 +81,8 @@ function planListener(
   return { listener, lost };
 }
 
+// Their messages are the blocks of the byte side beside them, or but one: no boundary is lost.
+const blocks = new Set(["Echo", "Discard", "LITERAL"]);
 const asSource = { both: "both", ltr: "read", rtl: "write" } as const;
 const asTarget = { both: "both", ltr: "write", rtl: "read" } as const;
 

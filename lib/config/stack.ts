@@ -1,10 +1,11 @@
 /** An address between words and document: its layers and its protocol, each with its own settings. */
 import { ConfigError } from "../errors.ts";
 import type { AddressType, Registry } from "../protocol.ts";
-import { type Fieldset, nearest } from "../schema.ts";
+import type { Fieldset } from "../schema.ts";
 import type { SpecDocument } from "./document.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import type { AnyLayer, AnyProtocol } from "./names.ts";
+import { suggestion } from "./suggest.ts";
 
 export type Role = AddressType["role"];
 export type Settings = Record<string, unknown>;
@@ -62,9 +63,11 @@ export function typeFor(plugin: AnyProtocol | AnyLayer, role: Role, settings: Se
   for (const type of plugin.types) {
     if ((type.role === "listen") !== listens) continue;
     const preset = Object.entries(type.preset ?? {});
-    if (preset.length > most && preset.every(([key, value]) => same(settings[key], value))) {
+    // EXEC and EXEC-ARG differ only in their parameter.
+    const score = preset.length + ("key" in type.parameters && type.parameters.key in settings ? 0.5 : 0);
+    if (score > most && preset.every(([key, value]) => same(settings[key], value))) {
       best = type;
-      most = preset.length;
+      most = score;
     }
   }
   return best;
@@ -74,9 +77,17 @@ export function same(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Sets `key` where it belongs: with the engine's options, or on the outermost plug-in that knows it. */
+/** Where the peer is: settings of the innermost plug-in that knows them, though layers may name them in requests. */
+const peerKeys = new Set(["address", "port"]);
+
+function ownerOf(key: string, levels: readonly Level[]): Level | undefined {
+  const knows = (level: Level) => key in pluginOf(level).spec.fields;
+  return peerKeys.has(key) ? levels.findLast(knows) : levels.find(knows);
+}
+
+/** Sets `key` where it belongs: with the engine's options, or on the plug-in that knows it. */
 export function setKey(stack: Stack, key: string, value: unknown): void {
-  const level = key in engineFields(stack.role) ? undefined : stack.levels.find((l) => key in pluginOf(l).spec.fields);
+  const level = key in engineFields(stack.role) ? undefined : ownerOf(key, stack.levels);
   (level ?? stack.levels[0]).settings[key] = value;
 }
 
@@ -114,7 +125,7 @@ export function toSpec(stack: Stack): SpecDocument {
 function fitsBeside(upper: Level, lower: Level, role: Role): boolean {
   if (!upper.layer || !lower.protocol || upper.layer.base !== lower.protocol.name) return false;
   const taken = { ...upper.layer.spec.fields, ...engineFields(role) };
-  return Object.keys(lower.settings).every((key) => !(key in taken));
+  return Object.keys(lower.settings).every((key) => peerKeys.has(key) || !(key in taken));
 }
 
 /**
@@ -132,22 +143,22 @@ export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, a
     const settings: Settings = {};
     const rest: Settings = {};
     const plugin = protocol ?? layer!;
+    const bases = layer && transport === undefined ? baseLevels(layer, role, registry) : [];
     for (const [key, value] of Object.entries(given)) {
-      (key in plugin.spec.fields || key in engine ? settings : rest)[key] = value;
+      const own = (key in plugin.spec.fields && !(peerKeys.has(key) && ownerOf(key, bases))) || key in engine;
+      (own ? settings : rest)[key] = value;
     }
     const level = { type: typeFor(plugin, role, given), settings, at };
     levels.push(protocol ? { ...level, protocol } : { ...level, layer: layer! });
     let known: Fieldset = { ...plugin.spec.fields, ...engine };
     if (layer && transport === undefined) {
-      const bases = baseLevels(layer, role, registry);
-      const base = bases.at(-1)!;
       for (const key of Object.keys(rest)) {
-        const owner = bases.find((level) => key in pluginOf(level).spec.fields);
+        const owner = ownerOf(key, bases);
         if (!owner) continue;
         owner.settings[key] = rest[key];
         delete rest[key];
       }
-      known = { ...known, ...pluginOf(base).spec.fields };
+      for (const base of bases) known = { ...known, ...pluginOf(base).spec.fields };
       for (const level of bases) levels.push({ ...level, type: typeFor(pluginOf(level), role, level.settings), at });
     }
     const wrong = Object.keys(rest)[0];
@@ -168,8 +179,7 @@ function needObject(value: unknown, at: string): SpecDocument {
 
 /** The error for a key that nothing knows. */
 export function unknownKey(at: string, key: string, known: Iterable<string>): ConfigError {
-  const near = nearest(key, new Set(["protocol", ...known]));
-  return new ConfigError(`${at}.${key}: unknown key${near ? `; did you mean "${near}"?` : ""}`);
+  return new ConfigError(`${at}.${key}: unknown key${suggestion(key, ["protocol", ...known])}`);
 }
 
 function findPlugin(
@@ -179,16 +189,16 @@ function findPlugin(
 ): { protocol: AnyProtocol; layer?: undefined } | { layer: AnyLayer; protocol?: undefined } {
   const name = spec.protocol;
   if (typeof name !== "string") {
-    const near = Object.keys(spec).find((key) => nearest(key, ["protocol"]));
-    if (near !== undefined && name === undefined) throw unknownKey(at, near, []);
+    const misspelt = Object.keys(spec).find((key) => suggestion(key, ["protocol"]) !== "");
+    if (misspelt !== undefined && name === undefined) throw unknownKey(at, misspelt, []);
     throw new ConfigError(`${at}.protocol: ${name === undefined ? "is missing" : "is not a string"}`);
   }
   const protocol = protocols.find((protocol) => protocol.name === name);
   if (protocol) return { protocol };
   const layer = layers.find((layer) => layer.name === name);
   if (layer) return { layer };
-  const near = nearest(name, [...protocols, ...layers].map((plugin) => plugin.name));
-  throw new ConfigError(`${at}.protocol: unknown protocol "${name}"${near ? `; did you mean "${near}"?` : ""}`);
+  const near = suggestion(name, [...protocols, ...layers].map((plugin) => plugin.name));
+  throw new ConfigError(`${at}.protocol: unknown protocol "${name}"${near}`);
 }
 
 function roleOf(spec: SpecDocument, plugin: AnyProtocol | AnyLayer, place: Place, at: string): Role {

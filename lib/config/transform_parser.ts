@@ -1,11 +1,11 @@
 /** From a word between the addresses to a transform of the document (addresses.md section 6). */
 import { ConfigError } from "../errors.ts";
-import { nearest } from "../schema.ts";
 import type { SpecDocument } from "./document.ts";
 import { lexAddress, textOf } from "./lexer.ts";
 import type { Names } from "./names.ts";
 import { applyTransformOption } from "./options.ts";
 import { parseParameters } from "./parameters.ts";
+import { suggestion } from "./suggest.ts";
 import { isUrl } from "./url_form.ts";
 
 export interface ParsedTransform {
@@ -27,8 +27,7 @@ export function parseTransform(word: string, names: Names): ParsedTransform {
       throw new ConfigError(`"${word}" is an address, not a transform; more than one pair needs a file (-c)`);
     }
     const all = names.registry.transforms.flatMap((transform) => transform.types.flatMap((type) => type.names));
-    const near = nearest(head.toUpperCase(), all);
-    throw new ConfigError(`unknown transform "${head}"${near ? `; did you mean "${near}"?` : ""}`);
+    throw new ConfigError(`unknown transform "${head}"${suggestion(head.toUpperCase(), all)}`);
   }
   const { transform, type } = found;
   const tokens = body.length > 1 ? body.slice(2) : undefined;
