@@ -13,7 +13,7 @@ const connecting = "connecting";
 const listening = "listening";
 
 export const wsSpec = s.object({
-  /** The same as those of what lies under it: they make the Host header and the name in messages. */
+  /** Those of what lies under it, which it shares: they make the Host header and the name in messages. */
   address: s.string(),
   port: s.integer({ min: 0, max: 65535 }),
   path: s.string({

@@ -19,8 +19,9 @@ export type OpenOver = (near: ByteStream, far: ByteStream) => Promise<Pair<Strea
 
 /** What a reader that does not read may hold back: the layer's own buffers on top of two of 64 KiB. */
 const heldBackBytes = 4 << 20;
-/** One byte at a time, everything takes longer. */
-const oneByteLargeBytes = 100_000;
+/** One byte at a time everything takes longer, and less is held back. */
+const oneByteHeldBackBytes = 512 << 10;
+const oneByteLargeBytes = 20_000;
 
 /** Settings of both sides, in the document's form. */
 export interface LayerSpecs {
@@ -50,7 +51,7 @@ export function layerSuite(
   };
   run(name, open((lower) => lower), { heldBackBytes, ...options });
   run(`${name} one byte at a time`, open(oneByte), {
-    heldBackBytes,
+    heldBackBytes: oneByteHeldBackBytes,
     ...options,
     largeBytes: Math.min(oneByteLargeBytes, options.largeBytes ?? Infinity),
   });
