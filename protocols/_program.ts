@@ -34,6 +34,8 @@ export type ProgramOptions = s.SpecOf<typeof programSchema>;
 
 /** How long a silent grandchild may hold the output of a program that has exited. */
 const drainMs = 1000;
+/** How long after a program closed its input its exit may be seen. */
+const exitMs = 100;
 /** Signals by number, for messages; the runtime gives names. */
 const signalNumbers: Readonly<Record<string, number>> = {
   SIGHUP: 1,
@@ -127,6 +129,7 @@ class ProgramStream implements ByteStream {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #exited = false;
+  #inputLost = false;
   #inputClosed: Promise<void> | undefined;
   #outputEnded = false;
   readonly #gate: AbortGate;
@@ -168,7 +171,24 @@ class ProgramStream implements ByteStream {
     } catch (error) {
       this.#gate.check();
       const { code, text } = systemFault(error);
+      if (code === "EPIPE" && await this.#justExited()) return;
       throw new StreamError(`write(${this.info.name}): ${text}`, { code, cause: error });
+    }
+  }
+
+  /**
+   * Whether the first write that failed met a program that has ended: a moment earlier the pipe would have taken it
+   * and it were lost as silently. How the program ended is for `finished` to say.
+   */
+  async #justExited(): Promise<boolean> {
+    if (this.#inputLost) return false;
+    this.#inputLost = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), exitMs));
+    try {
+      return await this.#gate.race(Promise.race([this.#child.status.then(() => true), late]));
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -164,6 +164,9 @@ Deno.test("EXEC abort() ends the program and what it has started", async () => {
   const pids = textOf((await stream.read())!).trim().split(" ").map(Number);
   assert(pids.every(alive));
   await end(stream, new StreamError("on purpose"));
+  // The grandchild is not ours to wait for: it is gone when the system has collected it.
+  const deadline = Date.now() + 5000;
+  while (pids.some(alive) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
   assertEquals(pids.filter(alive), []);
 });
 
@@ -200,6 +203,15 @@ Deno.test("EXEC a closed input is a StreamError with EPIPE", async () => {
   const error = await assertRejects(() => stream.write(bytesOf("x")), StreamError);
   assertEquals([error.code, error.message], ["EPIPE", "write(SYSTEM:/bin/sh): Broken pipe"]);
   await end(stream);
+});
+
+Deno.test("EXEC takes what comes just after the program has ended, but no more", async () => {
+  const stream = await start(system, { command: "echo done" });
+  assertEquals(textOf(await readAll(stream)), "done\n");
+  await stream.finished!();
+  await stream.write(bytesOf("x"));
+  await assertRejects(() => stream.write(bytesOf("y")), StreamError, "Broken pipe");
+  stream.abort();
 });
 
 Deno.test("EXEC gives all output that a slow reader finds after the exit", async () => {
