@@ -59,7 +59,10 @@ function hasToken(value: string | undefined, token: string): boolean {
   return commaList(value).some((item) => item.toLowerCase() === token);
 }
 
-/** Answers in HTTP and releases `lower`; never rejects, since the caller may be gone already. */
+/**
+ * Answers in HTTP and ends our half. `lower` is released when the caller has ended too, at most a second later; nobody
+ * has to wait for that. Never rejects, since the caller may be gone already.
+ */
 export async function writeRefusal(lower: ByteStream, { status, reason, headers }: Refusal): Promise<void> {
   const body = `${status}: ${reason}\n`;
   const lines = [
@@ -74,12 +77,20 @@ export async function writeRefusal(lower: ByteStream, { status, reason, headers 
   try {
     await lower.write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n${body}`));
     await lower.closeWrite();
-    // Closing with bytes unread would reset the connection, and the answer with it.
-    while (await lower.read() !== null);
   } catch {
     // The caller is gone; the error that led here is the one to tell.
-  } finally {
+  }
+  drain(lower).finally(() => {
     clearTimeout(timer);
     lower.abort();
+  });
+}
+
+/** Reads to the end: closing with bytes unread would reset the connection, and the answer with it. */
+async function drain(lower: ByteStream): Promise<void> {
+  try {
+    while (await lower.read() !== null);
+  } catch {
+    // As above.
   }
 }

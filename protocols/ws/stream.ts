@@ -52,6 +52,7 @@ export class WebSocketStream implements DatagramStream {
   /** Answers the peer's close frame; set when that has come. */
   #answerClose: (() => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
+  #closeSent = false;
   #aborted = false;
   readonly #warned = new Set<string>();
 
@@ -192,6 +193,7 @@ export class WebSocketStream implements DatagramStream {
 
   /** Sends our close frame; one that answers the peer's carries the peer's code (RFC 6455 section 5.5.1). */
   #close(code: number, reason: string | undefined): void {
+    this.#closeSent = true;
     if (this.#answerClose) this.#answerClose();
     else this.#parts.socket.close(code, reason);
   }
@@ -236,7 +238,9 @@ export class WebSocketStream implements DatagramStream {
     const { lowerError } = this.#parts.adapted;
     const because = reason ? `: "${reason}"` : lowerError && code === 1006 ? `: ${messageOf(lowerError)}` : "";
     const message = `${this.info.name}: closed by peer, code ${describeCloseCode(code)}${because}`;
-    if (!isOrdinaryClose(code)) {
+    // Some peers (websocat) answer our close frame by hanging up.
+    const hungUp = code === 1006 && this.#closeSent && !lowerError;
+    if (!isOrdinaryClose(code) && !hungUp) {
       const error = new WebSocketClosedError(message, code, reason, lowerError);
       this.#fail(error);
       throw error;

@@ -382,6 +382,16 @@ Deno.test("WebSocket calls a connection that ends without a close frame code 100
   stream.abort(error);
 });
 
+Deno.test("WebSocket takes a peer that hangs up after our close frame for ended", async () => {
+  const [caller, lower] = bytePair();
+  await caller.write(request());
+  const stream = await (await serve(lower)).accept(testContext().signal) as DatagramStream;
+  await stream.closeWrite();
+  await caller.closeWrite();
+  assertEquals(await stream.receive(), null);
+  stream.abort();
+});
+
 Deno.test("WebSocket keeps the reason of a lost connection", async () => {
   const pair = await openPair();
   pair.lowers[1].abort(new StreamError("power failure"));
