@@ -52,7 +52,8 @@ export class WebSocketStream implements DatagramStream {
   /** Answers the peer's close frame; set when that has come. */
   #answerClose: (() => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
-  #closeSent = false;
+  /** Code of our close frame, when we were the first to send one. */
+  #closeSent: number | undefined;
   #aborted = false;
   readonly #warned = new Set<string>();
 
@@ -193,9 +194,9 @@ export class WebSocketStream implements DatagramStream {
 
   /** Sends our close frame; one that answers the peer's carries the peer's code (RFC 6455 section 5.5.1). */
   #close(code: number, reason: string | undefined): void {
-    this.#closeSent = true;
-    if (this.#answerClose) this.#answerClose();
-    else this.#parts.socket.close(code, reason);
+    if (this.#answerClose) return this.#answerClose();
+    this.#closeSent = code;
+    this.#parts.socket.close(code, reason);
   }
 
   /** What to tell the peer at the end of the session, when the connection is still open; undefined: a reset. */
@@ -238,9 +239,9 @@ export class WebSocketStream implements DatagramStream {
     const { lowerError } = this.#parts.adapted;
     const because = reason ? `: "${reason}"` : lowerError && code === 1006 ? `: ${messageOf(lowerError)}` : "";
     const message = `${this.info.name}: closed by peer, code ${describeCloseCode(code)}${because}`;
-    // Some peers (websocat) answer our close frame by hanging up.
-    const hungUp = code === 1006 && this.#closeSent && !lowerError;
-    if (!isOrdinaryClose(code) && !hungUp) {
+    // Our close frame is answered by an echo of its code, or by hanging up (websocat).
+    const answer = this.#closeSent !== undefined && (code === this.#closeSent || (code === 1006 && !lowerError));
+    if (!isOrdinaryClose(code) && !answer) {
       const error = new WebSocketClosedError(message, code, reason, lowerError);
       this.#fail(error);
       throw error;
