@@ -1,0 +1,162 @@
+/** Descriptors that were open before us, as far as the runtime can see and reopen them. */
+import type { DescriptorKind } from "../driver.ts";
+import { ConnectError, StreamError, systemFault } from "../errors.ts";
+import { type Handle, HandleStream } from "../stream/handle_stream.ts";
+import type { ByteStream, Stream, StreamInfo } from "../stream/stream.ts";
+import { unavailable } from "./errors.ts";
+import { adoptSocket } from "./node_socket.ts";
+import type { OwnedSet } from "./owned.ts";
+
+const linux = Deno.build.os === "linux";
+
+function pathOf(fd: number): string {
+  return linux ? `/proc/self/fd/${fd}` : `/dev/fd/${fd}`;
+}
+
+/** As `Driver.descriptorKind`. */
+export function descriptorKind(fd: number): DescriptorKind {
+  let found: Deno.FileInfo;
+  try {
+    found = Deno.statSync(pathOf(fd));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new ConnectError(`fstat(descriptor ${fd}): Bad file descriptor`, { code: "EBADF", retryable: false });
+  }
+  if (found.isDirectory) return "directory";
+  if (found.isFile || found.isBlockDevice) return "file";
+  if (found.isFifo) return "pipe";
+  if (found.isSocket) return isDatagramSocket(found.ino) ? "datagram-socket" : "stream-socket";
+  return isTerminal(fd) ? "terminal" : "other";
+}
+
+function isTerminal(fd: number): boolean {
+  const standard = [Deno.stdin, Deno.stdout, Deno.stderr][fd];
+  return standard ? standard.isTerminal() : linux && /^\/dev\/(pts\/|tty)/.test(Deno.readLinkSync(pathOf(fd)));
+}
+
+/** Linux lists its sockets by inode; elsewhere a socket counts as a stream. */
+function isDatagramSocket(inode: number | null): boolean {
+  if (!linux || inode === null) return false;
+  const lists = ["udp", "udp6"].some((name) =>
+    tableOf(name).some((line) => line.trim().split(/\s+/)[9] === String(inode))
+  );
+  const dgram = "0002";
+  return lists || tableOf("unix").some((line) => {
+    const columns = line.trim().split(/\s+/);
+    return columns[6] === String(inode) && columns[4] === dgram;
+  });
+}
+
+function tableOf(name: string): string[] {
+  try {
+    return Deno.readTextFileSync(`/proc/self/net/${name}`).split("\n");
+  } catch {
+    return [];
+  }
+}
+
+interface AdoptOptions {
+  readonly name: string;
+  readonly direction: "read" | "write" | "both";
+  readonly keepOpen: boolean;
+}
+
+/**
+ * As `Driver.adoptDescriptor`. The runtime cannot use a foreign descriptor itself, so files, pipes and terminals are
+ * opened once more; the descriptor stays open until the process ends.
+ */
+export function adoptDescriptor(fd: number, options: AdoptOptions, owned: OwnedSet): Stream {
+  const kind = descriptorKind(fd);
+  const info: StreamInfo = { protocol: "FD", name: options.name };
+  switch (kind) {
+    case "directory":
+      throw new StreamError(`read(${options.name}): Is a directory`, { code: "EISDIR" });
+    case "datagram-socket":
+      throw unavailable(`${options.name} is a datagram socket, which`);
+    case "stream-socket":
+      return openLater(() => adoptSocket(fd, { ...info, halfCloses: true }, owned), info);
+    default: {
+      const handle = fd <= 2 ? standardHandle(fd) : reopen(fd, kind, options);
+      return new HandleStream(handle, info, options.direction);
+    }
+  }
+}
+
+function standardHandle(fd: number): Handle {
+  const output = fd === 2 ? Deno.stderr : Deno.stdout;
+  return { read: (buffer) => Deno.stdin.read(buffer), write: (bytes) => output.write(bytes), close() {} };
+}
+
+function reopen(fd: number, kind: DescriptorKind, { name, direction }: AdoptOptions): Handle {
+  const { position, appends } = placeOf(fd);
+  const write = direction !== "read";
+  // Whoever shares the file would not see its position move, and would write over what we wrote.
+  if (kind === "file" && write && !appends) {
+    throw unavailable(`${name} is a file that is not open for appending; writing to it at its shared position`);
+  }
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(pathOf(fd), { read: direction !== "write", write, append: write && appends });
+    if (kind === "file" && position > 0) file.seekSync(position, Deno.SeekMode.Start);
+  } catch (error) {
+    const { code, text } = systemFault(error);
+    throw new ConnectError(`open(${name}): ${text}`, { code, cause: error });
+  }
+  return {
+    read: (buffer) => file.read(buffer),
+    write: (bytes) => file.write(bytes),
+    endWrite: direction === "write" ? () => {} : undefined,
+    close: () => file.close(),
+  };
+}
+
+/** Offset and O_APPEND of an open file, which only Linux tells. */
+function placeOf(fd: number): { position: number; appends: boolean } {
+  if (!linux) return { position: 0, appends: false };
+  const text = Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
+  const appendFlag = 0o2000;
+  const flags = parseInt(/^flags:\s+(\d+)/m.exec(text)?.[1] ?? "0", 8);
+  return { position: Number(/^pos:\s+(\d+)/m.exec(text)?.[1] ?? 0), appends: (flags & appendFlag) !== 0 };
+}
+
+/** A stream that is opened by its first call. */
+function openLater(open: () => Promise<ByteStream>, info: StreamInfo): ByteStream {
+  let opening: Promise<ByteStream> | undefined;
+  const stream = () => opening ??= open();
+  return {
+    kind: "byte",
+    info,
+    read: async () => await (await stream()).read(),
+    write: async (bytes) => await (await stream()).write(bytes),
+    closeWrite: async () => await (await stream()).closeWrite(),
+    abort(reason) {
+      stream().then((opened) => opened.abort(reason), () => {});
+    },
+  };
+}
+
+/** As `Driver.mkfifo`, by the system's own command: the runtime has no call for it. */
+export function mkfifo(path: string, mode: number): void {
+  const call = `mkfifo(${JSON.stringify(path)})`;
+  if (exists(path)) throw new ConnectError(`${call}: File exists`, { code: "EEXIST", retryable: false });
+  let output: Deno.CommandOutput;
+  try {
+    // `-m` would override the file mode creation mask, which belongs to the caller.
+    const granted = (mode & ~Deno.umask()).toString(8);
+    output = new Deno.Command("mkfifo", { args: ["-m", granted, "--", path] }).outputSync();
+  } catch (error) {
+    throw new ConnectError(`${call}: the command mkfifo is missing`, { code: "ENOSYS", cause: error });
+  }
+  if (output.success) return;
+  const text = new TextDecoder().decode(output.stderr).trim().replace(/^.*: /, "");
+  throw new ConnectError(`${call}: ${text}`, { code: "MKFIFO", retryable: false });
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,139 @@
+/** A listening TCP or UNIX stream socket of the runtime. */
+import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver.ts";
+import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { fromRuntime, runtimePath } from "./address.ts";
+import { ByteSocket } from "./byte_socket.ts";
+import { connectError, refuseOptions, streamError, unavailable } from "./errors.ts";
+import type { Owned, OwnedSet } from "./owned.ts";
+import { setTcpOptions, streamRefusals } from "./stream_connect.ts";
+import { BoundPath } from "./unix_path.ts";
+
+type ListenOptions = StreamSocketOptions & PathOptions & { backlog: number };
+type UnixAddress = SocketAddress & { family: "unix" };
+
+/** As `Driver.listenStream`. The backlog of a UNIX socket is the runtime's. */
+export async function listenStream(
+  local: SocketAddress,
+  options: ListenOptions,
+  owned: OwnedSet,
+): Promise<StreamListener> {
+  refuseOptions(options, streamRefusals);
+  if (local.family === "unix") return await listenUnix(local, options, owned);
+  if (options.reuseaddr === false) throw unavailable('option "reuseaddr=0"');
+  const { backlog, reuseport = false } = options;
+  try {
+    const listener = Deno.listen({ hostname: local.host, port: local.port, tcpBacklog: backlog, reusePort: reuseport });
+    return new Listener(listener, fromRuntime(listener.addr), options, owned);
+  } catch (error) {
+    throw connectError("bind", local, error);
+  }
+}
+
+async function listenUnix(local: UnixAddress, options: ListenOptions, owned: OwnedSet): Promise<StreamListener> {
+  const path = runtimePath(local.path);
+  await BoundPath.prepare(local, options, () => answers(path));
+  if (local.path.startsWith("@")) {
+    const listener = bindUnix(path, local);
+    return new Listener(listener, local, options, owned);
+  }
+  // The runtime removes the path it bound, whatever stands there by then: so it binds another name of the same socket.
+  const aside = `${path.slice(0, path.lastIndexOf("/") + 1)}.l7mp-${crypto.randomUUID().slice(0, 8)}`;
+  runtimePath(aside);
+  const { socket, path: bound } = BoundPath.bind(local, options, () => {
+    const listener = bindUnix(aside, local);
+    try {
+      Deno.linkSync(aside, path);
+    } catch (error) {
+      listener.close();
+      const exists = error instanceof Deno.errors.AlreadyExists;
+      throw connectError("bind", local, exists ? addressInUse() : error, exists ? "; use unlink-early" : "");
+    }
+    Deno.removeSync(aside);
+    return listener;
+  });
+  return new Listener(socket, local, options, owned, bound);
+}
+
+/** What `bind` would have said where `link` says that the path exists. */
+function addressInUse(): Error {
+  return Object.assign(new Error("Address already in use"), { code: "EADDRINUSE" });
+}
+
+function bindUnix(path: string, local: UnixAddress): Deno.Listener {
+  try {
+    return Deno.listen({ transport: "unix", path });
+  } catch (error) {
+    throw connectError("bind", local, error);
+  }
+}
+
+async function answers(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.ConnectionRefused);
+  }
+}
+
+class Listener implements StreamListener, Owned {
+  readonly local: SocketAddress;
+  readonly #listener: Deno.Listener;
+  readonly #options: ListenOptions;
+  readonly #owned: OwnedSet;
+  readonly #path: BoundPath | undefined;
+  #closed = false;
+
+  constructor(
+    listener: Deno.Listener,
+    local: SocketAddress,
+    options: ListenOptions,
+    owned: OwnedSet,
+    path?: BoundPath,
+  ) {
+    this.#listener = listener;
+    this.local = local;
+    this.#options = options;
+    this.#owned = owned;
+    this.#path = path;
+    owned.add(this);
+  }
+
+  async accept(): Promise<ByteStream | null> {
+    while (!this.#closed) {
+      let conn: Deno.Conn;
+      try {
+        conn = await this.#listener.accept();
+      } catch (error) {
+        if (this.#closed) return null;
+        // The caller hung up before we came.
+        if (error instanceof Deno.errors.ConnectionAborted) continue;
+        throw streamError("accept", formatAddress(this.local), error);
+      }
+      return this.#stream(conn);
+    }
+    return null;
+  }
+
+  #stream(conn: Deno.Conn): ByteStream {
+    const unix = this.local.family === "unix";
+    const local = unix ? this.local : fromRuntime(conn.localAddr);
+    const remote = fromRuntime(conn.remoteAddr);
+    if (!unix) setTcpOptions(conn as Deno.TcpConn, this.#options);
+    const name = formatAddress(remote.family === "unix" && remote.path === "" ? local : remote);
+    const info = { protocol: unix ? "UNIX" : "TCP", name, local, remote, halfCloses: true };
+    return new ByteSocket(conn, info, this.#owned);
+  }
+
+  close(): void {
+    this.release();
+  }
+
+  release(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#owned.delete(this);
+    this.#path?.release();
+    this.#listener.close();
+  }
+}

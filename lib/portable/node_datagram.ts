@@ -1,0 +1,151 @@
+/** UDP sockets with options that only `node:dgram` has. Some fifty times slower than the runtime's own. */
+import type { RemoteInfo, Socket } from "node:dgram";
+import type { DatagramSocket, DatagramTarget, Packet, Peer } from "../driver.ts";
+import { StreamError } from "../errors.ts";
+import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { Drops, keyOf, type OpenOptions } from "./datagram_socket.ts";
+import { connectError, streamError } from "./errors.ts";
+import type { Owned, OwnedSet } from "./owned.ts";
+
+type IpAddress = SocketAddress & { family: "inet" | "inet6" };
+
+/** node:dgram delivers without being asked: what waits is bounded, and the newest is dropped. */
+const queuePackets = 1024;
+const queueBytes = 1 << 20;
+
+export function needsNode(options: OpenOptions): boolean {
+  const { rcvbuf, sndbuf, ttl, reuseport, multicastInterface, multicastTtl, memberships = [] } = options;
+  const special = memberships.some(({ group, source }) => source !== undefined || group.includes(":"));
+  return special || [rcvbuf, sndbuf, ttl, reuseport, multicastInterface, multicastTtl].some((o) => o !== undefined);
+}
+
+/** Binds `local` and sets the options. Rejects with a `ConnectError`. */
+export async function openNodeDatagram(
+  local: IpAddress,
+  target: DatagramTarget,
+  options: OpenOptions,
+  owned: OwnedSet,
+): Promise<DatagramSocket> {
+  const { createSocket } = await import("node:dgram");
+  const { rcvbuf, sndbuf, reuseaddr, reuseport } = options;
+  const socket = createSocket({
+    type: local.family === "inet6" ? "udp6" : "udp4",
+    reuseAddr: reuseaddr,
+    reusePort: reuseport,
+    recvBufferSize: rcvbuf,
+    sendBufferSize: sndbuf,
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.bind({ address: local.host, port: local.port, exclusive: true }, () => {
+        socket.off("error", reject);
+        resolve();
+      });
+    });
+    setOptions(socket, options);
+  } catch (error) {
+    socket.close();
+    throw connectError("bind", local, error);
+  }
+  return new NodeDatagrams(socket, target, owned);
+}
+
+function setOptions(socket: Socket, options: OpenOptions): void {
+  const { broadcast, ttl, multicastInterface, multicastLoop, multicastTtl, memberships = [] } = options;
+  if (broadcast !== undefined) socket.setBroadcast(broadcast);
+  if (ttl !== undefined) socket.setTTL(ttl);
+  if (multicastInterface !== undefined) socket.setMulticastInterface(multicastInterface);
+  if (multicastLoop !== undefined) socket.setMulticastLoopback(multicastLoop);
+  if (multicastTtl !== undefined) socket.setMulticastTTL(multicastTtl);
+  for (const { group, interface: place, source } of memberships) {
+    if (source === undefined) socket.addMembership(group, place);
+    else socket.addSourceSpecificMembership(source, group, place);
+  }
+}
+
+class NodeDatagrams implements DatagramSocket, Owned {
+  readonly local: SocketAddress;
+  readonly remote?: SocketAddress;
+  readonly #socket: Socket;
+  readonly #owned: OwnedSet;
+  readonly #drops: Drops;
+  #waiting: Packet[] = [];
+  #waitingBytes = 0;
+  #overflowed = 0;
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+  #closed = false;
+
+  constructor(socket: Socket, target: DatagramTarget, owned: OwnedSet) {
+    const { address, port, family } = socket.address();
+    this.local = { family: family === "IPv6" ? "inet6" : "inet", host: address, port };
+    this.remote = target.remote;
+    this.#socket = socket;
+    this.#drops = new Drops(target.onDrop);
+    this.#owned = owned;
+    owned.add(this);
+    socket.on("message", (data, from) => this.#arrived(data, from));
+    socket.on("error", (error) => {
+      this.#failure = error;
+      this.#wake?.();
+    });
+  }
+
+  get dropped(): number {
+    return this.#drops.count + this.#overflowed;
+  }
+
+  #arrived(data: Uint8Array, { address: host, port, family }: RemoteInfo): void {
+    const address: SocketAddress = { family: family === "IPv6" ? "inet6" : "inet", host, port };
+    const key = keyOf(address);
+    if (this.remote && key !== keyOf(this.remote)) return;
+    if (this.#waiting.length >= queuePackets || this.#waitingBytes + data.length > queueBytes) {
+      this.#overflowed++;
+      return;
+    }
+    this.#waiting.push({ data: new Uint8Array(data), from: { key, address } });
+    this.#waitingBytes += data.length;
+    this.#wake?.();
+  }
+
+  async receive(): Promise<readonly Packet[] | null> {
+    while (!this.#closed && this.#waiting.length === 0) {
+      if (this.#failure) {
+        const failure = this.#failure;
+        this.#failure = undefined;
+        throw streamError("read", formatAddress(this.remote ?? this.local), failure);
+      }
+      await new Promise<void>((resolve) => this.#wake = resolve);
+      this.#wake = undefined;
+    }
+    if (this.#closed) return null;
+    const batch = this.#waiting.splice(0, 64);
+    for (const { data } of batch) this.#waitingBytes -= data.length;
+    return batch;
+  }
+
+  async send(batch: readonly Datagram[], to?: Peer | SocketAddress): Promise<void> {
+    const address = ((to && ("address" in to ? to.address : to)) ?? this.remote) as IpAddress | undefined;
+    const name = formatAddress(address ?? this.local);
+    if (this.#closed) throw new StreamError(`write(${name}): socket is closed`, { code: "CLOSED" });
+    if (!address) throw new StreamError(`write(${name}): Destination address required`, { code: "EDESTADDRREQ" });
+    for (const { data } of batch) {
+      const error = await new Promise((resolve) => this.#socket.send(data, address.port, address.host, resolve));
+      if (error) this.#drops.add(error, data.length, address);
+    }
+  }
+
+  close(): void {
+    this.release();
+  }
+
+  release(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#owned.delete(this);
+    this.#waiting = [];
+    this.#socket.close();
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,94 @@
+/** Connecting a stream socket through the runtime. */
+import type { PathOptions, StreamSocketOptions } from "../driver.ts";
+import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { fromRuntime, runtimePath } from "./address.ts";
+import { ByteSocket } from "./byte_socket.ts";
+import { connectError, refuseOptions, unavailable } from "./errors.ts";
+import { connectFrom } from "./node_socket.ts";
+import type { OwnedSet } from "./owned.ts";
+
+/** What the runtime cannot set on a stream socket, by the names users type. */
+export const streamRefusals = {
+  rcvbuf: "rcvbuf",
+  sndbuf: "sndbuf",
+  broadcast: "broadcast",
+  ttl: "ttl",
+  tos: "tos",
+  v6only: "ipv6-v6only",
+  bindToDevice: "so-bindtodevice",
+  keepIdleSeconds: "keepidle",
+  keepIntervalSeconds: "keepintvl",
+  keepCount: "keepcnt",
+  userTimeoutMs: "user-timeout",
+  lingerSeconds: "linger",
+  maxSegmentBytes: "mss",
+} as const;
+
+/** As `Driver.connectStream`. */
+export async function connectStream(
+  remote: SocketAddress,
+  options: StreamSocketOptions & { local?: SocketAddress; localPath?: PathOptions },
+  signal: AbortSignal,
+  owned: OwnedSet,
+): Promise<ByteStream> {
+  signal.throwIfAborted();
+  refuseOptions(options, streamRefusals);
+  if (options.reuseport) throw unavailable('option "reuseport" of a connector');
+  if (remote.family === "unix") return await connectUnix(remote, options.local, signal, owned);
+  if (options.local) {
+    if (options.local.family === "unix") throw unavailable('option "bind" with a path');
+    return await connectFrom(options.local, remote, options, signal, owned);
+  }
+  let conn: Deno.TcpConn;
+  try {
+    conn = await Deno.connect({ transport: "tcp", hostname: remote.host, port: remote.port, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw connectError("connect", remote, error);
+  }
+  setTcpOptions(conn, options);
+  const info = {
+    protocol: "TCP",
+    name: formatAddress(remote),
+    local: fromRuntime(conn.localAddr),
+    remote,
+    halfCloses: true,
+  };
+  return new ByteSocket(conn, info, owned);
+}
+
+async function connectUnix(
+  remote: SocketAddress & { family: "unix" },
+  local: SocketAddress | undefined,
+  signal: AbortSignal,
+  owned: OwnedSet,
+): Promise<ByteStream> {
+  if (local) throw unavailable('option "bind" of a UNIX stream');
+  const path = runtimePath(remote.path);
+  let conn: Deno.UnixConn;
+  try {
+    conn = await Deno.connect({ transport: "unix", path });
+  } catch (error) {
+    signal.throwIfAborted();
+    const dead = error instanceof Deno.errors.ConnectionRefused && !remote.path.startsWith("@");
+    throw connectError("connect", remote, error, dead ? " (nobody listens; stale socket file?)" : "");
+  }
+  if (signal.aborted) {
+    conn.close();
+    throw signal.reason;
+  }
+  const info = {
+    protocol: "UNIX",
+    name: formatAddress(remote),
+    local: fromRuntime(conn.localAddr),
+    remote,
+    halfCloses: true,
+  };
+  return new ByteSocket(conn, info, owned);
+}
+
+/** Sets what the runtime can set on a TCP connection. */
+export function setTcpOptions(conn: Deno.TcpConn, { nodelay = true, keepalive }: StreamSocketOptions): void {
+  conn.setNoDelay(nodelay);
+  if (keepalive !== undefined) conn.setKeepAlive(keepalive);
+}
