@@ -17,7 +17,7 @@ export const l7mp: Program = {
   command: Deno.env.has("L7MP") ? [Deno.env.get("L7MP")!] : [Deno.execPath(), "run", "-A", mainPath],
 };
 /** The same from this tree, able to tell what memory it really holds: see `heldMemory`. */
-const measuredL7mp: Program = {
+export const measuredL7mp: Program = {
   name: "l7mp",
   command: [
     Deno.execPath(),
@@ -112,24 +112,17 @@ export class Run implements AsyncDisposable {
     this.#cleanups.push(cleanup);
   }
 
-  /**
-   * A port that is free for TCP and UDP. It lies below the range from which the kernel takes ports for connections by
-   * itself, and an abstract socket name claims it until the case ends: cases that run at the same time can neither
-   * pick the same one nor take it by connecting.
-   */
+  /** A free port that this case has to itself: an abstract socket name claims it until the case ends. */
   port(): number {
     while (true) {
-      const port = 10_000 + Math.floor(Math.random() * 22_000);
+      const port = freePort();
       try {
         const claim = Deno.listen({ transport: "unix", path: `\0l7mp-e2e-port-${port}` });
         this.defer(() => claim.close());
-        Deno.listen({ hostname: "0.0.0.0", port }).close();
-        Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port }).close();
+        return port;
       } catch (error) {
-        if (error instanceof Deno.errors.AddrInUse) continue;
-        throw error;
+        if (!(error instanceof Deno.errors.AddrInUse)) throw error;
       }
-      return port;
     }
   }
 
@@ -201,6 +194,23 @@ export class Run implements AsyncDisposable {
     for (const child of this.#children) await child.release();
     for (const cleanup of this.#cleanups.reverse()) await cleanup();
     await Deno.remove(this.dir, { recursive: true });
+  }
+}
+
+/**
+ * A port that is free for TCP and UDP. It lies below the range from which the kernel takes ports for connections by
+ * itself, so that no connection takes it meanwhile.
+ */
+export function freePort(): number {
+  while (true) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    try {
+      Deno.listen({ hostname: "0.0.0.0", port }).close();
+      Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
   }
 }
 

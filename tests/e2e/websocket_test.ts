@@ -133,8 +133,10 @@ acceptance("E51", "path and subprotocol decide, and the backend hears of no refu
 acceptance("E52", "with the backend down the upgrade is refused with 502", async (run) => {
   const port = run.port();
   const args = [`ws-l:127.0.0.1:${port}/chat,fork,protocol=v1`, `tcp:127.0.0.1:${run.port()}`];
-  await run.serve(args, { tcp: port }, { stderr: / E .*Connection refused/ });
+  const stderr = / E .*Connection refused/;
+  const relay = await run.serve(args, { tcp: port }, { stderr });
   assertEquals((await upgrade(run, port, "/chat", ["Sec-WebSocket-Protocol: v1"])).status, 502);
+  await relay.logs(stderr);
 });
 
 acceptance("E53", "a refused upgrade names the server's answer", async (run) => {
