@@ -79,8 +79,8 @@ class FramedStream implements DatagramStream {
   }
 
   #last(): Datagram[] {
-    this.#ended = true;
     const data = this.#decoder.end();
+    this.#ended = true;
     return data === null ? [] : [{ data }];
   }
 
