@@ -58,7 +58,7 @@ Deno.test("statisticsLines() are socat's two, and one about sessions", () => {
     "STATISTICS: right to left: 2 packet(s), 5 byte(s)",
   ];
   assertEquals(statisticsLines(statistics, false), both);
-  assertEquals(statisticsLines(statistics, true), [...both, "STATISTICS: 4 open session(s), 6 dropped packet(s)"]);
+  assertEquals(statisticsLines(statistics, true), [...both, "STATISTICS: open sessions: 4, dropped: 6 packet(s)"]);
 });
 
 Deno.test("announcement() has four words for every family", () => {

@@ -1,7 +1,5 @@
 /** The program from its arguments to its exit status. */
 import type { Document } from "../config/document.ts";
-import { documentFromWords } from "../config/pair.ts";
-import { planDocument } from "../config/planner.ts";
 import { ConfigError, L7mpError } from "../errors.ts";
 import { Log, type LogOptions } from "../log.ts";
 import type { Registry } from "../protocol.ts";
@@ -9,7 +7,7 @@ import { type Arguments, defaultArguments, readArguments } from "./arguments.ts"
 import { type Host, systemHost } from "./host.ts";
 import { internalError } from "./internal_error.ts";
 import { openSink, type Sink } from "./log_sink.ts";
-import { type Outlets, serve } from "./serve.ts";
+import type { Outlets } from "./serve.ts";
 
 /** Runs the program and resolves with its exit status; never rejects. Everything it says has been written by then. */
 export async function run(words: readonly string[], registry: Registry, host: Host = systemHost()): Promise<number> {
@@ -72,6 +70,7 @@ function tell(error: unknown, log: Log, { exitClass }: Arguments): number {
   return 1;
 }
 
+/** Each mode loads what it needs: modules cost more at start than anything else. */
 async function act(given: Arguments, registry: Registry, host: Host, outlets: Outlets): Promise<number> {
   switch (given.mode) {
     case "help": {
@@ -84,7 +83,8 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
       host.print((await import("./version.ts")).versionText(registry));
       return 0;
   }
-  const document = documentOf(given, registry);
+  const document = await documentOf(given, registry);
+  const { planDocument } = await import("../config/planner.ts");
   const plan = planDocument(document, registry);
   for (const { level, message } of plan.warnings) outlets.log[level]("plan.warning", message);
   switch (given.mode) {
@@ -97,11 +97,12 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
       return 0;
     }
     case "run":
-      return await serve(plan, given, outlets);
+      return await (await import("./serve.ts")).serve(plan, given, outlets);
   }
 }
 
-function documentOf(given: Arguments, registry: Registry): Document {
+async function documentOf(given: Arguments, registry: Registry): Promise<Document> {
+  const { documentFromWords } = await import("../config/pair.ts");
   const { words: addresses, tail, session, admin, ipVersion, listenIpVersion, compatSocat, http } = given;
   const { messageType } = http;
   const compat = compatSocat ? "socat" : undefined;

@@ -15,6 +15,6 @@ export function statisticsLines(statistics: Statistics, withSessions: boolean): 
     `STATISTICS: left to right: ${ltr.messages} packet(s), ${ltr.bytes} byte(s)`,
     `STATISTICS: right to left: ${rtl.messages} packet(s), ${rtl.bytes} byte(s)`,
   ];
-  if (withSessions) lines.push(`STATISTICS: ${sessions} open session(s), ${dropped} dropped packet(s)`);
+  if (withSessions) lines.push(`STATISTICS: open sessions: ${sessions}, dropped: ${dropped} packet(s)`);
   return lines;
 }
