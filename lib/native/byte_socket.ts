@@ -10,15 +10,16 @@ import { errno, libc } from "./libc.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { socketError } from "./socket_options.ts";
 import type { Watch, WatchOwner } from "./reactor.ts";
-import type { Owner, Shared } from "./shared.ts";
+import type { Shared } from "./shared.ts";
 
 /** First read of a connection, in bytes; a busy one grows by fours up to the pool's largest buffer. */
 const firstReadBytes = 16 * 1024;
 
 const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 
-interface Waiter {
-  resolve(): void;
+/** A pending `read`. */
+interface Reader {
+  resolve(bytes: Uint8Array | null): void;
   reject(reason: unknown): void;
 }
 
@@ -34,11 +35,15 @@ export interface ByteSocketKind {
   onRelease?(): void;
 }
 
+/** The usual kinds, shared by all sockets. */
+export const tcpSocket: ByteSocketKind = { type: "tcp" };
+export const unixSocket: ByteSocketKind = { type: "unix" };
+
 /**
  * Owns `fd`. Reads into a buffer of the driver's pool when the system says there is data, and gives it back at the next
  * `read`; what the system does not take of a `write` at once is copied into one buffer of its own.
  */
-export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner, Owner {
+export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
   readonly kind = "byte";
   readonly nativeKind = "byte";
   readBytes = firstReadBytes;
@@ -46,8 +51,10 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner, Own
   readonly #kind: ByteSocketKind;
   readonly #watch: Watch;
   #lent: Uint8Array<ArrayBuffer> | undefined;
-  #reader: Waiter | undefined;
-  #writer: Waiter | undefined;
+  #reader: Reader | undefined;
+  /** Ends of `waitReadable` and `waitWritable`. */
+  #onReadable: (() => void) | undefined;
+  #onWritable: (() => void) | undefined;
   /** What the system has not taken yet of the pending `write`. */
   #rest: { buffer: Uint8Array<ArrayBuffer>; start: number; end: number } | undefined;
   #flushed: Promise<void> | undefined;
@@ -68,34 +75,43 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner, Own
     const watch = shared.reactor.add(fd, this, { drain: kind.type !== "tcp" });
     if (!watch) throw streamError("epoll_ctl", info.name, EPERM);
     this.#watch = watch;
-    shared.owners.add(this);
   }
 
   get native(): NativeByteHandle {
     return this;
   }
 
-  async read(): Promise<Uint8Array | null> {
-    this.#giveBack();
-    while (true) {
-      if (this.#watch.readable) {
-        const buffer = this.#shared.pool.take(this.readBytes);
-        let count: number;
-        try {
-          count = this.tryRead(buffer, buffer.length);
-        } catch (error) {
-          this.#shared.pool.give(buffer);
-          throw error;
-        }
-        if (count > 0) {
-          this.#lent = buffer;
-          return buffer.subarray(0, count);
-        }
-        this.#shared.pool.give(buffer);
-        if (count === 0) return null;
-      }
-      await this.waitReadable();
+  // Idle sessions wait here by the thousand: one promise and no more.
+  read(): Promise<Uint8Array | null> {
+    try {
+      const bytes = this.#lend();
+      if (bytes !== undefined) return Promise.resolve(bytes);
+    } catch (error) {
+      return Promise.reject(error);
     }
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
+      if (this.#watch.readable) this.#shared.reactor.defer(this.#watch);
+    });
+  }
+
+  /** What `read` gives, or undefined when it has to wait. */
+  #lend(): Uint8Array | null | undefined {
+    const { pool } = this.#shared;
+    if (this.#lent) pool.give(this.#lent);
+    this.#lent = undefined;
+    if (!this.#watch.readable && !this.#failure) return undefined;
+    const buffer = pool.take(this.readBytes);
+    let count = wouldBlock;
+    try {
+      count = this.tryRead(buffer, buffer.length);
+    } finally {
+      if (count <= 0) pool.give(buffer);
+    }
+    if (count === wouldBlock) return undefined;
+    if (count === 0) return null;
+    this.#lent = buffer;
+    return buffer.subarray(0, count);
   }
 
   tryRead(buffer: Uint8Array, bytes: number): number {
@@ -149,31 +165,50 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner, Own
   }
 
   waitReadable(): Promise<void> {
-    if (this.#failure) return Promise.reject(this.#failure.reason);
-    return new Promise((resolve, reject) => {
-      this.#reader = { resolve, reject };
-      if (this.#watch.readable) this.#shared.reactor.defer(this.#watch);
+    return new Promise((resolve) => {
+      this.#onReadable = resolve;
+      if (this.#failure || this.#watch.readable) this.#wakeSoon();
     });
   }
 
   waitWritable(): Promise<void> {
-    if (this.#failure) return Promise.reject(this.#failure.reason);
-    return new Promise((resolve, reject) => {
-      this.#writer = { resolve, reject };
-      if (this.#watch.writable) this.#shared.reactor.defer(this.#watch);
+    return new Promise((resolve) => {
+      this.#onWritable = resolve;
+      if (this.#failure || this.#watch.writable) this.#wakeSoon();
     });
+  }
+
+  /** Ends the waiting in the next turn, or at once where there will be none. */
+  #wakeSoon(): void {
+    if (!this.#failure) return this.#shared.reactor.defer(this.#watch);
+    this.onReadable();
+    this.onWritable();
   }
 
   onReadable(): void {
     const reader = this.#reader;
-    this.#reader = undefined;
-    reader?.resolve();
+    if (reader) {
+      try {
+        const bytes = this.#lend();
+        if (bytes !== undefined) {
+          this.#reader = undefined;
+          reader.resolve(bytes);
+        } else if (this.#watch.readable) this.#shared.reactor.defer(this.#watch);
+      } catch (error) {
+        this.#reader = undefined;
+        reader.reject(error);
+      }
+      return;
+    }
+    const wake = this.#onReadable;
+    this.#onReadable = undefined;
+    wake?.();
   }
 
   onWritable(): void {
-    const writer = this.#writer;
-    this.#writer = undefined;
-    writer?.resolve();
+    const wake = this.#onWritable;
+    this.#onWritable = undefined;
+    wake?.();
   }
 
   takeBuffer(bytes: number): Uint8Array<ArrayBuffer> {
@@ -261,16 +296,16 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner, Own
   #detach(): void {
     this.#released = true;
     this.#shared.reactor.remove(this.#watch);
-    this.#shared.owners.delete(this);
-    this.#giveBack();
-    for (const waiter of [this.#reader, this.#writer]) waiter?.reject(this.#failure!.reason);
-    this.#reader = this.#writer = undefined;
+    // What was lent may still be in use (a write to a file, say), so it does not go back to the pool.
+    this.#lent = undefined;
+    this.#wakeAll();
   }
 
-  #giveBack(): void {
-    if (!this.#lent) return;
-    this.#shared.pool.give(this.#lent);
-    this.#lent = undefined;
+  /** Every waiting call finds the failure. */
+  #wakeAll(): void {
+    this.onReadable();
+    this.onReadable();
+    this.onWritable();
   }
 
   #endRead(): number {
@@ -288,8 +323,7 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner, Own
     const error = streamError(call, this.info.name, number);
     this.#failure = { reason: error };
     this.#broken = true;
-    for (const waiter of [this.#reader, this.#writer]) waiter?.reject(error);
-    this.#reader = this.#writer = undefined;
+    this.#wakeAll();
     return error;
   }
 }

@@ -4,12 +4,22 @@ import { StreamError } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SOCK_DGRAM } from "./constants.ts";
 import { type DatagramArena, type MessageBatch, slotBytes } from "./datagram_arena.ts";
-import { connectError, EAGAIN, ECONNREFUSED, EINTR, EMSGSIZE, ENOBUFS, errnoText, streamError } from "./errno.ts";
+import {
+  connectError,
+  EACCES,
+  EAGAIN,
+  ECONNREFUSED,
+  EINTR,
+  EMSGSIZE,
+  ENOBUFS,
+  errnoText,
+  streamError,
+} from "./errno.ts";
 import { AF_INET, AF_INET6, AF_UNIX, sockaddrStorageBytes } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
 import { NativePeer, peerKey } from "./peer.ts";
 import type { Watch, WatchOwner } from "./reactor.ts";
-import type { Owner, Shared } from "./shared.ts";
+import type { Shared } from "./shared.ts";
 import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { bindSocket, localAddress, openSocket, peerAddress } from "./socket.ts";
 import { setMulticastOptions, setSocketOptions } from "./socket_options.ts";
@@ -67,7 +77,7 @@ function wildcardOf(family: number): SocketAddress {
 }
 
 /** Owns `fd`. Also made for a datagram socket that was open before us. */
-export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
+export class NativeDatagramSocket implements DatagramSocket, WatchOwner {
   readonly local: SocketAddress;
   readonly remote: SocketAddress | undefined;
   readonly #name: string;
@@ -98,7 +108,6 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
     this.#arena = shared.arena();
     this.#batch = family === AF_UNIX ? this.#arena.receiveWide : this.#arena.receive;
     this.#watch = shared.reactor.add(fd, this)!;
-    shared.owners.add(this);
   }
 
   get dropped(): number {
@@ -180,7 +189,7 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
           if (crowded && performance.now() >= patientUntil!) {
             this.#drop("the receiver does not read and its queue is full", batch[next++]!.data.length);
           } else if (error === EAGAIN) await this.#space(to !== undefined);
-          else if (this.#isFatal(error, to !== undefined)) throw this.#broken(error);
+          else if (this.#isFatal(error, to !== undefined)) throw this.#broken(error, to);
           else this.#drop(this.#reason(error, batch[next]!), batch[next++]!.data.length);
         }
         continue;
@@ -235,13 +244,17 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
     });
   }
 
-  /** Whether an error concerns the socket, not just one datagram. */
+  /**
+   * Whether an error is more than the loss of one datagram: a broadcast that is not allowed stays so, while a peer that
+   * is away may come back.
+   */
   #isFatal(error: number, unconnected: boolean): boolean {
-    return error !== EMSGSIZE && error !== ENOBUFS && !unconnected;
+    return unconnected ? error === EACCES : error !== EMSGSIZE && error !== ENOBUFS;
   }
 
-  #broken(error: number): StreamError {
-    const failure = streamError("write", this.#name, error);
+  #broken(error: number, to: Peer | SocketAddress | undefined): StreamError {
+    const name = to === undefined ? this.#name : formatAddress("address" in to ? to.address : to);
+    const failure = streamError("write", name, error);
     if (error === ECONNREFUSED) {
       // The system tells each refusal once, and our reader wants to know it as well.
       this.#refused = failure;
@@ -290,7 +303,6 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner, Owner {
   release(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.shared.owners.delete(this);
     this.shared.reactor.remove(this.#watch);
     this.path?.release();
     if (!this.keepOpen) libc.close(this.fd);

@@ -9,7 +9,7 @@ import { adoptDescriptor, closeStdout, descriptorKind, mkfifo } from "./descript
 import { libcFailure } from "./libc.ts";
 import { listenStream } from "./listener.ts";
 import { Reactor } from "./reactor.ts";
-import type { Owner, Shared } from "./shared.ts";
+import type { Shared, Unwatched } from "./shared.ts";
 import { connectStream } from "./stream_connect.ts";
 
 /**
@@ -22,13 +22,13 @@ export function openNativeDriver(): Driver {
       code: "UNSUPPORTED",
     });
   }
-  const owners = new Set<Owner>();
+  const unwatched = new Set<Unwatched>();
   let arena: DatagramArena | undefined;
   const shared: Shared = {
     reactor: new Reactor(),
     pool: new BufferPool(),
     arena: () => arena ??= new DatagramArena(),
-    owners,
+    unwatched,
   };
   return {
     name: "native",
@@ -41,7 +41,7 @@ export function openNativeDriver(): Driver {
     mkfifo,
     closeStdout,
     close() {
-      for (const owner of [...owners]) owner.release();
+      for (const owner of [...unwatched]) owner.release();
       return shared.reactor.close();
     },
   };

@@ -8,7 +8,7 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SIOCOUTQ } from "./constants.ts";
 import { EAGAIN, EINTR } from "./errno.ts";
 import { errno, libc } from "./libc.ts";
 import type { Watch, WatchOwner } from "./reactor.ts";
-import type { Owner, Shared } from "./shared.ts";
+import type { Shared } from "./shared.ts";
 
 /** How long a peer may take to accept the rest, in milliseconds, and how often arrival is looked up. */
 const limitMs = 10_000;
@@ -40,7 +40,7 @@ function unsentBytes(fd: number): number {
   return libc.ioctl(fd, SIOCOUTQ, new Uint8Array(count.buffer)) < 0 ? 0 : count[0]!;
 }
 
-class Farewell implements WatchOwner, Owner {
+class Farewell implements WatchOwner {
   #watch: Watch | undefined;
   readonly #limit: ReturnType<typeof setTimeout>;
   readonly #look: ReturnType<typeof setInterval>;
@@ -51,7 +51,6 @@ class Farewell implements WatchOwner, Owner {
     readonly rest: Rest | undefined,
     readonly shared: Shared,
   ) {
-    shared.owners.add(this);
     this.#limit = setTimeout(() => this.release(), limitMs);
     this.#look = setInterval(() => this.#step(), lookMs);
     this.#watch = shared.reactor.add(fd, this, { drain: true });
@@ -94,7 +93,6 @@ class Farewell implements WatchOwner, Owner {
   release(): void {
     clearTimeout(this.#limit);
     clearInterval(this.#look);
-    this.shared.owners.delete(this);
     if (this.#watch) this.shared.reactor.remove(this.#watch);
     this.#watch = undefined;
     if (this.rest) this.shared.pool.give(this.rest.buffer);

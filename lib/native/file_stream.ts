@@ -4,7 +4,7 @@ import type { ByteStream, StreamInfo } from "../stream/stream.ts";
 import { EAGAIN, EINTR, streamError } from "./errno.ts";
 import { errno, libc } from "./libc.ts";
 import { nextTask } from "./reactor.ts";
-import type { Owner, Shared } from "./shared.ts";
+import type { Shared, Unwatched } from "./shared.ts";
 
 /** Bytes per call. */
 const blockBytes = 256 * 1024;
@@ -13,7 +13,7 @@ const blockBytes = 256 * 1024;
 const callsPerTask = 8;
 
 /** Reads and writes at the descriptor's own position, in blocks, without a thread. */
-export class FileStream implements ByteStream, Owner {
+export class FileStream implements ByteStream, Unwatched {
   readonly kind = "byte";
   #lent: Uint8Array<ArrayBuffer> | undefined;
   #calls = 0;
@@ -30,7 +30,7 @@ export class FileStream implements ByteStream, Owner {
   ) {
     this.#readEnded = options.direction === "write";
     this.#writeEnded = options.direction === "read";
-    shared.owners.add(this);
+    shared.unwatched.add(this);
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -78,7 +78,7 @@ export class FileStream implements ByteStream, Owner {
       reason: new StreamError(`${this.info.name}: the driver has been closed`, { code: "ECANCELED" }),
     };
     this.#giveBack();
-    this.shared.owners.delete(this);
+    this.shared.unwatched.delete(this);
     if (!this.options.keepOpen) libc.close(this.fd);
   }
 

@@ -1,7 +1,7 @@
 /** A listening TCP or UNIX stream socket. */
 import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
-import { ByteSocket } from "./byte_socket.ts";
+import { ByteSocket, tcpSocket, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";
 import {
   connectError,
@@ -18,7 +18,7 @@ import {
 } from "./errno.ts";
 import { errno, libc } from "./libc.ts";
 import type { Watch, WatchOwner } from "./reactor.ts";
-import type { Owner, Shared } from "./shared.ts";
+import type { Shared } from "./shared.ts";
 import { familyOf } from "./sockaddr.ts";
 import { acceptSocket, bindSocket, isWildcard, localAddress, openSocket } from "./socket.ts";
 import { setStreamOptions } from "./socket_options.ts";
@@ -48,7 +48,7 @@ export function listenStream(
   }
 }
 
-class Listener implements StreamListener, WatchOwner, Owner {
+class Listener implements StreamListener, WatchOwner {
   readonly #wildcard: boolean;
   readonly #watch: Watch;
   #wake: (() => void) | undefined;
@@ -62,7 +62,6 @@ class Listener implements StreamListener, WatchOwner, Owner {
   ) {
     this.#wildcard = isWildcard(local);
     this.#watch = shared.reactor.add(fd, this)!;
-    shared.owners.add(this);
   }
 
   async accept(): Promise<ByteStream | null> {
@@ -88,7 +87,7 @@ class Listener implements StreamListener, WatchOwner, Owner {
     const local = this.#wildcard ? localAddress(fd) : this.local;
     const name = formatAddress(unix && remote.path === "" ? local : remote);
     const info = { protocol: unix ? "UNIX" : "TCP", name, local, remote, halfCloses: true };
-    return new ByteSocket(fd, info, { type: unix ? "unix" : "tcp" }, this.shared);
+    return new ByteSocket(fd, info, unix ? unixSocket : tcpSocket, this.shared);
   }
 
   onReadable(): void {
@@ -106,7 +105,6 @@ class Listener implements StreamListener, WatchOwner, Owner {
   release(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.shared.owners.delete(this);
     this.shared.reactor.remove(this.#watch);
     // The path goes first: whoever comes now gets "no such file", not a socket that is about to vanish.
     this.path?.release();

@@ -42,6 +42,8 @@ const idleRounds = 12;
 export interface WatchOwner {
   onReadable(): void;
   onWritable(): void;
+  /** The driver closes: removes its watch and releases its descriptor, whatever is pending. */
+  release(): void;
 }
 
 /** What is known about one registered descriptor. */
@@ -130,10 +132,9 @@ export class Reactor {
     this.#control(EPOLL_CTL_MOD, watch.fd, true);
   }
 
-  /**
-   * Ends the loop and releases the epoll; resolves when both are done. Everything watched has been removed before.
-   */
+  /** Has every owner release its descriptor, then ends the loop; resolves when nothing runs any more. */
   async close(): Promise<void> {
+    for (const watch of [...this.#watches]) watch?.owner.release();
     this.#closed = true;
     if (!this.#running) return this.#release();
     this.#wake();

@@ -3,9 +3,9 @@ import type { BufferPool } from "./buffer_pool.ts";
 import type { DatagramArena } from "./datagram_arena.ts";
 import type { Reactor } from "./reactor.ts";
 
-/** Something that holds a descriptor. */
-export interface Owner {
-  /** Releases it at once, whatever is pending. */
+/** A descriptor that the reactor does not watch. */
+export interface Unwatched {
+  /** The driver closes. */
   release(): void;
 }
 
@@ -14,6 +14,6 @@ export interface Shared {
   readonly pool: BufferPool;
   /** Made when the first datagram socket opens. */
   readonly arena: () => DatagramArena;
-  /** Everything that holds a descriptor, for the driver's `close`. */
-  readonly owners: Set<Owner>;
+  /** What the driver's `close` releases beside everything that is watched. */
+  readonly unwatched: Set<Unwatched>;
 }

@@ -2,12 +2,12 @@
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import type { ByteStream, SocketAddress } from "../stream/stream.ts";
 import { formatAddress } from "../stream/stream.ts";
-import { ByteSocket } from "./byte_socket.ts";
+import { ByteSocket, type ByteSocketKind, tcpSocket, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";
 import { connectError, EAGAIN, ECANCELED, ECONNREFUSED, EINPROGRESS, EINTR } from "./errno.ts";
 import { AF_UNIX } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
-import type { Owner, Shared } from "./shared.ts";
+import type { Shared } from "./shared.ts";
 import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { bindSocket, localAddress, openSocket, peerAddress } from "./socket.ts";
 import { setStreamOptions, socketError } from "./socket_options.ts";
@@ -41,16 +41,21 @@ export async function connectStream(
       remote: peerAddress(fd) ?? remote,
       halfCloses: true,
     };
-    const onRelease = path && (() => {
-      path?.release();
-      libc.close(fd);
-    });
-    return new ByteSocket(fd, info, { type: family === AF_UNIX ? "unix" : "tcp", onRelease }, shared);
+    return new ByteSocket(fd, info, kindOf(fd, family, path), shared);
   } catch (error) {
     path?.release();
     libc.close(fd);
     throw error;
   }
+}
+
+function kindOf(fd: number, family: number, path: BoundPath | undefined): ByteSocketKind {
+  if (!path) return family === AF_UNIX ? unixSocket : tcpSocket;
+  const onRelease = () => {
+    path.release();
+    libc.close(fd);
+  };
+  return { type: "unix", onRelease };
 }
 
 async function connectSocket(
@@ -83,19 +88,15 @@ function connected(fd: number, signal: AbortSignal, shared: Shared): Promise<voi
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void) => {
       signal.removeEventListener("abort", cancel);
-      shared.owners.delete(owner);
       shared.reactor.remove(watch);
       settle();
     };
     const cancel = () => finish(() => reject(signal.reason));
-    const owner: Owner = {
-      release: () => finish(() => reject(connectError("connect", "the driver has been closed", ECANCELED))),
-    };
     const watch = shared.reactor.add(fd, {
       onReadable: () => {},
       onWritable: () => finish(resolve),
+      release: () => finish(() => reject(connectError("connect", "the driver has been closed", ECANCELED))),
     }, { connecting: true })!;
-    shared.owners.add(owner);
     signal.addEventListener("abort", cancel, { once: true });
   });
 }

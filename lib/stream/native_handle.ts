@@ -20,7 +20,7 @@ export interface NativeByteHandle {
   tryRead(buffer: Uint8Array, bytes: number): number;
   /** Sends `bytes[start..end)`: how many the system took, possibly fewer, or `wouldBlock`. Throws as `write` rejects. */
   trySend(bytes: Uint8Array, start: number, end: number): number;
-  /** Resolves when `tryRead` is worth trying; rejects with the reason of an `abort`. At most one call pending. */
+  /** Resolves when `tryRead` is worth trying, also when it will throw (after an `abort`). At most one call pending. */
   waitReadable(): Promise<void>;
   waitWritable(): Promise<void>;
   /** Lends a buffer of at least `bytes` bytes from the driver's pool; return it with `giveBuffer` when it is empty. */

@@ -52,7 +52,7 @@ export function driverSuite(name: string, open: () => Promise<Driver>, options: 
           await run({ driver, folder, defer: (release) => releases.push(release) }, options);
         } finally {
           for (const release of releases.reverse()) release();
-          driver.close();
+          await driver.close();
           await Deno.remove(folder, { recursive: true });
         }
       },

@@ -29,7 +29,7 @@ async function residentBytes(): Promise<number> {
   return Deno.memoryUsage().rss;
 }
 
-const [warm, count] = [300, 2000];
+const [warm, count] = [500, 3500];
 for (let i = 0; i < warm; i++) await session();
 const before = await residentBytes();
 for (let i = 0; i < count; i++) await session();
