@@ -47,7 +47,7 @@ export class Proxy {
   #count = 0;
 
   constructor(options: ProxyOptions) {
-    this.#options = options;
+    this.#options = { ...options, oneListener: options.plan.listeners.length === 1 };
   }
 
   /**

@@ -11,6 +11,7 @@ import { Ending } from "./ending.ts";
 import type { Sink } from "./log_sink.ts";
 import { handleSignals } from "./signals.ts";
 import { statisticsLines } from "./statistics.ts";
+import { version } from "./version.ts";
 
 /** Where everything that is not payload goes. */
 export interface Outlets {
@@ -58,7 +59,7 @@ export async function serve(plan: Plan, given: Arguments, outlets: Outlets): Pro
 }
 
 function settingsOf({ program, ipVersion, http, compatSocat }: Arguments) {
-  return { program, ipVersion, http, compatSocat };
+  return { program, version, ipVersion, http, compatSocat };
 }
 
 function makeEvents(

@@ -94,6 +94,10 @@ Deno.test("openPortableDriver() words a refusal alike with and without a local a
       const error = await assertRejects(() => driver.connectStream(listener.local, options, never), ConnectError);
       assertEquals([error.message, error.code], [expected, "ECONNREFUSED"]);
     }
+    const elsewhere: SocketAddress = { family: "inet", host: "192.0.2.1", port: 0 };
+    const bound = driver.connectStream(listener.local, { local: elsewhere }, never);
+    const error = await assertRejects(() => bound, ConnectError);
+    assertEquals(error.message, "bind(AF=2 192.0.2.1:0): Cannot assign requested address");
   }));
 
 Deno.test("openPortableDriver() connectStream rejects with the signal's reason", () =>

@@ -95,7 +95,9 @@ const texts: Readonly<Record<string, string>> = {
 
 /** `connect ECONNREFUSED 127.0.0.1:1` in the system's words. */
 function describeNodeError(error: Error): Error {
-  const { code } = error as { code?: string };
+  const { syscall, code: said } = error as { syscall?: string; code?: string };
+  // What node:net does not know it calls EINVAL; with an address that was checked before, bind has only one such error.
+  const code = syscall === "bind" && said === "EINVAL" ? "EADDRNOTAVAIL" : said;
   const text = code === undefined ? undefined : texts[code];
   return text === undefined ? error : Object.assign(new Error(text, { cause: error }), { code });
 }

@@ -17,6 +17,10 @@ export interface SessionEnvironment {
   readonly driver: Driver;
   readonly log: Log;
   readonly program: string;
+  /** Version of the program, for the environment of programs it starts. */
+  readonly version?: string;
+  /** True when the process serves this one listener and nothing else. */
+  readonly oneListener?: boolean;
   readonly ipVersion: 4 | 6 | 0;
   readonly http?: HttpDefaults;
   /** socat's linger of half a second everywhere (`--compat=socat`). */
@@ -72,6 +76,8 @@ export async function runSession(
     const ends = await openBoth(planned, environment, name, incoming, signal, log);
     if (!incoming) source = ends.downstream.info.name;
     summary = await relayBoth(planned, environment, name, ends.downstream, ends.upstream, options, log);
+    // Now only what lies behind the streams may still be there: a child that was told to end.
+    await Promise.allSettled([ends.downstream.finished?.(), ends.upstream.finished?.()]);
   } catch (error) {
     summary = { end: "error", error };
   }
@@ -161,10 +167,24 @@ export function contextOf(
   signal: AbortSignal,
   log: Log,
 ): Context {
-  const { driver, ipVersion, program, http } = environment;
+  const { driver, ipVersion, program, version, http } = environment;
   const { maxMessageBytes, blockBytes } = planned.session;
-  const { direction } = planned.endpoint;
-  return { signal, log, driver, direction, ipVersion, maxMessageBytes, blockBytes, sessionName, program, http };
+  const { direction, listen, connect } = planned.endpoint;
+  const forks = (listen?.fork && !listen.oneshot) || connect?.fork;
+  return {
+    signal,
+    log,
+    driver,
+    direction,
+    ipVersion,
+    maxMessageBytes,
+    blockBytes,
+    sessionName,
+    onlySession: environment.oneListener && !forks,
+    program,
+    version,
+    http,
+  };
 }
 
 async function relayBoth(
