@@ -1,7 +1,7 @@
 // The README's tables are those of the code, and its command lines work.
 // @ts-types="./deno_std.d.ts"
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { exampleOf } from "../lib/cli/examples.ts";
+import { exampleOf, optionExample } from "../lib/cli/examples.ts";
 import { catalog } from "../lib/cli/catalog.ts";
 import { globalOptions } from "../lib/cli/options.ts";
 import { fillTables } from "../lib/cli/tables.ts";
@@ -72,7 +72,7 @@ Deno.test("every example of the help is accepted", async () => {
   const lines = [
     ...globalOptions.map(({ example }) => example),
     ...entries.map((entry) => exampleOf(entry)),
-    ...[...meanings.values()].map(([use]) => exampleOf(use!.entry, use!.option)),
+    ...[...meanings.values()].map((uses) => optionExample(uses)),
   ];
   const failures: string[] = [];
   for (const line of lines) {

@@ -90,7 +90,7 @@ function transformEntries(transform: Transform): TypeEntry[] {
     what: "transform",
     plugin: transform.name,
     type,
-    kind: transform.gives === "same" ? transform.needs : `${transform.needs}, other way round when reversed`,
+    kind: transform.gives === "same" ? transform.needs : "bytes to messages, messages to bytes",
     end: "",
     direction: "both",
     options: withoutPreset(optionEntries(transform.spec.fields, transform.types), type),

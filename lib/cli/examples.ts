@@ -27,6 +27,17 @@ const firstOnly: ReadonlySet<string> = new Set(
   Object.keys(listenOptions.fields).map((key) => key.replaceAll("_", "-")),
 );
 
+export interface OptionUse {
+  readonly entry: TypeEntry;
+  readonly option: OptionEntry;
+}
+
+/** The example for an option that several types take: rather with one that has a peer. */
+export function optionExample(uses: readonly OptionUse[]): string {
+  const { entry, option } = uses.find(({ entry: { type } }) => type.role !== "local") ?? uses[0]!;
+  return exampleOf(entry, option);
+}
+
 /** What stands after the type name, and what at the end of the line. */
 function exampleParameters({ parameters }: AddressType): [parameters: string, tail: string] {
   const path = "path" in parameters && parameters.path ? "/path" : "";

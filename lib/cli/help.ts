@@ -3,7 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import { nearest } from "../schema.ts";
 import { catalog, optionUsage, type TypeEntry, usageOf } from "./catalog.ts";
-import { exampleOf } from "./examples.ts";
+import { exampleOf, optionExample } from "./examples.ts";
 import { type GlobalOption, globalOptions, groups } from "./options.ts";
 
 const lineWidth = 110;
@@ -115,7 +115,7 @@ function optionsNamed(entries: readonly TypeEntry[], wanted: string): string[] {
   const all = entries.flatMap((entry) => entry.options.map((option) => ({ entry, option })));
   const found = all.filter(({ option }) => [option.name, ...option.aliases].some((name) => normal(name) === wanted));
   return Map.groupBy(found, ({ option }) => option.schema.notes.help).values().map((uses) => {
-    const { entry, option } = uses[0]!;
+    const { option } = uses[0]!;
     const fixed = option.schema.notes.default;
     return [
       optionUsage(option),
@@ -124,7 +124,7 @@ function optionsNamed(entries: readonly TypeEntry[], wanted: string): string[] {
       ...(fixed !== undefined ? [`  default: ${option.schema.print(fixed)}`] : []),
       ...(option.schema.repeatable ? ["  may be given several times"] : []),
       ...wrap(`for: ${uses.map(({ entry: { type } }) => type.names[0]!).join(" ")}`, 2),
-      `Example: ${exampleOf(entry, option)}`,
+      `Example: ${optionExample(uses)}`,
     ].join("\n");
   }).toArray();
 }
