@@ -39,6 +39,11 @@ Deno.test("STDIO half-close ends standard output through the driver, once", asyn
   assertEquals(textOf(stderr), "closeStdout\n");
 });
 
+Deno.test("STDIO opened for reading leaves standard output alone", async () => {
+  const { stderr } = await feed(spawn("read"), bytesOf("x"));
+  assertEquals(textOf(stderr), "");
+});
+
 Deno.test("STDOUT to a reader that has gone is a StreamError with EPIPE", async () => {
   const child = spawn("fail");
   await child.stdin.close();

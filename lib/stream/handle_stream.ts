@@ -71,7 +71,7 @@ export class HandleStream implements ByteStream {
 
   async closeWrite(): Promise<void> {
     this.#gate.check();
-    if (this.#ended) return;
+    if (this.#ended || this.#direction === "read") return;
     this.#ended = true;
     this.#handle.endWrite?.();
   }

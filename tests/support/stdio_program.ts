@@ -26,6 +26,11 @@ if (scenario === "cat") {
   await copy(stream, stream);
   await stream.closeWrite();
   stream.abort();
+} else if (scenario === "read") {
+  const stream = await start({}, { onlySession: true, direction: "read" });
+  await stream.closeWrite();
+  await stream.read();
+  stream.abort();
 } else if (scenario === "fail") {
   const stream = await start({ stream: "stdout" });
   try {
