@@ -96,7 +96,8 @@ export interface DatagramSocket {
   receive(): Promise<readonly Packet[] | null>;
   /**
    * Sends in order, to `to` or the connected peer; resolves when the system took them or dropped them. Too big ones
-   * (EMSGSIZE) are dropped, counted and told to `onDrop`. Keeps no reference afterwards. Sessions that share a socket
+   * (EMSGSIZE) are dropped, counted and told to `onDrop`; a destination that is not permitted (`EACCES`: broadcast
+   * without the option) rejects. Keeps no reference afterwards. Sessions that share a socket
    * send at the same time: calls to different peers may be pending together.
    */
   send(batch: readonly Datagram[], to?: Peer | SocketAddress): Promise<void>;

@@ -70,7 +70,7 @@ export class SocketDatagramStream implements DatagramStream {
       await this.#socket.send(batch, this.#to);
     } catch (error) {
       this.#throwIfAborted();
-      throw error;
+      throw withBroadcastAdvice(error, this.info);
     }
   }
 
@@ -89,4 +89,10 @@ export class SocketDatagramStream implements DatagramStream {
 /** What calls on a stream that was closed without a reason reject with. */
 export function closed(info: StreamInfo): StreamError {
   return new StreamError(`read(${info.name}): stream is closed`, { code: "CLOSED" });
+}
+
+function withBroadcastAdvice(error: unknown, { remote }: StreamInfo): unknown {
+  if (!(error instanceof StreamError) || error.code !== "EACCES" || remote?.family !== "inet") return error;
+  const advice = "; sending to a broadcast address needs option broadcast";
+  return new StreamError(error.message + advice, { code: error.code, cause: error });
 }
