@@ -39,6 +39,19 @@ Deno.test("STDIO half-close ends standard output through the driver, once", asyn
   assertEquals(textOf(stderr), "closeStdout\n");
 });
 
+Deno.test({
+  name: "STDIO half-close is an end for the reader while the process goes on",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const child = spawn("half");
+    assertEquals(await new Response(child.stdout).text(), "last words");
+    // Only now is it told to end.
+    await child.stdin.close();
+    assertEquals(await new Response(child.stderr).text(), "still here\n");
+    await child.status;
+  },
+});
+
 Deno.test("STDIO opened for reading leaves standard output alone", async () => {
   const { stderr } = await feed(spawn("read"), bytesOf("x"));
   assertEquals(textOf(stderr), "");

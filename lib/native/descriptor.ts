@@ -165,12 +165,40 @@ export function mkfifo(path: string, mode: number): void {
   if (libc.mkfifo(cString(path), mode) < 0) throw connectError("mkfifo", JSON.stringify(path), errno());
 }
 
-/** As `Driver.closeStdout`. */
+/** As `Driver.closeStdout`. A socket's other half stays open. */
 export function closeStdout(): void {
-  const fd = libc.open(cString("/dev/null"), c.O_WRONLY | c.O_CLOEXEC, 0);
-  if (fd < 0) throw connectError("open", "/dev/null", errno());
-  const result = libc.dup2(fd, 1);
-  const error = errno();
-  libc.close(fd);
-  if (result < 0) throw connectError("dup2", "/dev/null, 1", error);
+  if (descriptorKind(1) === "stream-socket") libc.shutdown(1, c.SHUT_WR);
+  const nothing = libc.open(cString("/dev/null"), c.O_WRONLY | c.O_CLOEXEC, 0);
+  if (nothing < 0) throw connectError("open", "/dev/null", errno());
+  try {
+    for (const fd of [...duplicatesOfStdout(), 1]) {
+      if (libc.dup2(nothing, fd) < 0) throw connectError("dup2", `/dev/null, ${fd}`, errno());
+    }
+  } finally {
+    libc.close(nothing);
+  }
+}
+
+/**
+ * The runtime writes through a duplicate of its own, which keeps the pipe open. What we inherited is told from it by
+ * not being closed on exec.
+ */
+function duplicatesOfStdout(): number[] {
+  const links = new Map<number, string>();
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      links.set(Number(name), Deno.readLinkSync(`/proc/self/fd/${name}`));
+    } catch {
+      // The descriptor of the folder itself.
+    }
+  }
+  const stdout = links.get(1);
+  // Standard error goes the same way, and is still needed.
+  if (stdout === undefined || links.get(2) === stdout) return [];
+  return [...links].filter(([fd, link]) => fd > 2 && link === stdout && isClosedOnExec(fd)).map(([fd]) => fd);
+}
+
+function isClosedOnExec(fd: number): boolean {
+  const flags = /^flags:\s+(\d+)/m.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`))?.[1] ?? "0";
+  return (parseInt(flags, 8) & c.O_CLOEXEC) !== 0;
 }

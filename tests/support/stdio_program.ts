@@ -2,6 +2,7 @@
 import type { Context } from "../../lib/protocol.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
 import { stdio } from "../../protocols/stdio.ts";
+import { openNativeDriver } from "../../lib/native/driver.ts";
 import { fakeDriver, testContext } from "./fake_driver.ts";
 
 const driver = {
@@ -26,6 +27,15 @@ if (scenario === "cat") {
   await copy(stream, stream);
   await stream.closeWrite();
   stream.abort();
+} else if (scenario === "half") {
+  const native = openNativeDriver();
+  const stream = await start({}, { onlySession: true, driver: native });
+  await stream.write(new TextEncoder().encode("last words"));
+  await stream.closeWrite();
+  while (await stream.read() !== null);
+  stream.abort();
+  native.close();
+  console.error("still here");
 } else if (scenario === "read") {
   const stream = await start({}, { onlySession: true, direction: "read" });
   await stream.closeWrite();
