@@ -65,10 +65,14 @@ async function inetBound(pid: number | "self", names: readonly string[], port: n
 export async function isBound(bound: Bound, pid: number | "self" = "self"): Promise<boolean> {
   if ("tcp" in bound) return await inetBound(pid, ["tcp", "tcp6"], bound.tcp, "0A");
   if ("udp" in bound) return await inetBound(pid, ["udp", "udp6"], bound.udp);
-  const rows = await table(pid, "unix");
   // Columns: Num RefCount Protocol Flags Type St Inode Path; flag 0x10000 is a listening socket, type 2 a datagram one.
-  if ("unix" in bound) return rows.some((row) => row[7] === bound.unix && row[3] === "00010000");
-  return rows.some((row) => row[7] === bound.unixDatagram && row[4] === "0002");
+  const rows = (await table(pid, "unix")).filter((row) => "unix" in bound ? row[3] === "00010000" : row[4] === "0002");
+  const path = "unix" in bound ? bound.unix : bound.unixDatagram;
+  if (rows.some((row) => row[7] === path)) return true;
+  // A socket may have been bound under another name and then moved to its own.
+  if (pid === "self" || !await Deno.lstat(path).then((found) => found.isSocket, () => false)) return false;
+  const own: string[] = await descriptors(pid).catch(() => []);
+  return rows.some((row) => row[7]?.startsWith("/") && own.includes(`socket:[${row[6]}]`));
 }
 
 /** What the descriptors of a process point to, such as `socket:[123]` or a path. */
