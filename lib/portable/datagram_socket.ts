@@ -178,7 +178,8 @@ class RuntimeDatagrams implements DatagramSocket, Owned {
         await this.#conn.send(data, target);
       } catch (error) {
         if (this.#closed) throw this.#isClosed();
-        if (this.remote && !to && systemFault(error).code !== "EMSGSIZE") {
+        const { code } = systemFault(error);
+        if (code === "EACCES" || (this.remote && !to && code !== "EMSGSIZE")) {
           throw streamError("write", formatAddress(address), error);
         }
         this.#drops.add(error, data.length, address);

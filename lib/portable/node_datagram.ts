@@ -132,6 +132,7 @@ class NodeDatagrams implements DatagramSocket, Owned {
     if (!address) throw new StreamError(`write(${name}): Destination address required`, { code: "EDESTADDRREQ" });
     for (const { data } of batch) {
       const error = await new Promise((resolve) => this.#socket.send(data, address.port, address.host, resolve));
+      if ((error as { code?: string } | null)?.code === "EACCES") throw streamError("write", name, error);
       if (error) this.#drops.add(error, data.length, address);
     }
   }
