@@ -2,6 +2,7 @@
  * `deno task bench [--rounds=N] [--seconds=N] [--without=NAME,NAME] [WORK ...]`: l7mp and the installed peers do the same work, in turn, several
  * times; what counts is the ratio of medians. Writes results/bench.json beside this file.
  */
+import { measureIdleSessions, possibleSessions } from "../e2e/idle_sessions.ts";
 import { Background, bound, freePort } from "./processes.ts";
 import { fromFileUrl } from "./paths.ts";
 import { type Relay, relays, type Transport } from "./relays.ts";
@@ -100,6 +101,17 @@ for (const work of works.filter(({ name }) => wanted.length === 0 || wanted.incl
     const middle = median(all);
     results[work.name]![name] = { median: middle, all };
     console.log(`  ${name.padEnd(16)} ${middle.toFixed(1).padStart(8)}   ${(middle / best).toFixed(2)}`);
+  }
+}
+if (wanted.length === 0 || wanted.includes("idle-sessions")) {
+  const sessions = await possibleSessions();
+  console.log(`\nidle-sessions (KiB each, of ${sessions})`);
+  results["idle-sessions"] = {};
+  for (const driver of ["native", "portable"]) {
+    const { bytesPerSession } = await measureIdleSessions(sessions, [`--driver=${driver}`]);
+    const figure = bytesPerSession / 1024;
+    results["idle-sessions"]![`l7mp ${driver}`] = { median: figure, all: [figure] };
+    console.log(`  ${`l7mp ${driver}`.padEnd(16)} ${figure.toFixed(1).padStart(8)}`);
   }
 }
 const directory = fromFileUrl("results");

@@ -18,10 +18,11 @@ export interface IdleSessions {
   readonly heapBytesPerSession: number;
 }
 
-/** Descriptors a process may have (`ulimit -Hn`). */
-export async function descriptorLimit(): Promise<number> {
+/** As many sessions as a process may have here: `ulimit -Hn`, and two descriptors for each. */
+export async function possibleSessions(): Promise<number> {
   const limits = await Deno.readTextFile("/proc/self/limits");
-  return Number(limits.match(/^Max open files\s+\d+\s+(\d+)/m)?.[1]);
+  const descriptors = Number(limits.match(/^Max open files\s+\d+\s+(\d+)/m)?.[1]);
+  return Math.floor((descriptors - reserve) / 2);
 }
 
 /** Opens `sessions` idle sessions through a relay started with `options`, and measures it. */
@@ -77,7 +78,7 @@ export async function measureIdleSessions(sessions: number, options: readonly st
 
 if (import.meta.main) {
   const [count, ...options] = Deno.args;
-  const most = Math.floor((await descriptorLimit() - reserve) / 2);
+  const most = await possibleSessions();
   const wanted = count === undefined ? most : Math.min(Number(count), most);
   const { sessions, bytesPerSession, heapBytesPerSession } = await measureIdleSessions(wanted, options);
   const [all, heap] = [bytesPerSession, heapBytesPerSession].map((bytes) => (bytes / 1024).toFixed(1));
