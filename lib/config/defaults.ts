@@ -1,12 +1,11 @@
 /** What a command line means without saying so, written into the document where it takes effect. */
-import { parseIp } from "../stream/net_range.ts";
 import { getKey, knowsKey, type Place, pluginOf, setKey, type Stack } from "./stack.ts";
 import { partsOf } from "./typed_level.ts";
 
 export interface Defaults {
-  /** `-4`, `-6`, `-0`: IP version of connectors that do not say. */
+  /** `-4`, `-6`, `-0`: IP version of addresses that do not say; connectors hear of it when they connect. */
   readonly ipVersion: 4 | 6 | 0;
-  /** The same of listeners; absent: as `ipVersion`. */
+  /** The same of listeners only; absent: as `ipVersion`. */
   readonly listenIpVersion?: 4 | 6 | 0;
   /** `--compat=socat`: socat's defaults where ours differ (addresses.md section 10). */
   readonly compat?: "socat";
@@ -34,16 +33,10 @@ export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): v
   }
 }
 
+/** Without a host and without `-0` a listener takes one IP version; a file's takes both where it can. */
 function ipDefaults(stack: Stack, { ipVersion, listenIpVersion = ipVersion }: Defaults): void {
-  const { type } = partsOf(stack).typed;
-  if (!type?.parameters.form.endsWith("port")) return;
-  const address = getKey(stack, "address");
+  if (partsOf(stack).typed.type?.parameters.form !== "[host:]port" || getKey(stack, "address") !== undefined) return;
   const pf = getKey(stack, "pf");
-  if (type.parameters.form === "[host:]port") {
-    if (address !== undefined) return;
-    const six = pf === "ip6" || (pf === undefined && listenIpVersion !== 4);
-    setKey(stack, "address", six ? "::" : "0.0.0.0");
-  } else if (ipVersion === 6 && pf === undefined && knowsKey(stack, "pf") && !parseIp(String(address ?? ""))) {
-    setKey(stack, "pf", "ip6");
-  }
+  const version = pf === "ip4" ? 4 : pf === "ip6" ? 6 : listenIpVersion;
+  if (version !== 0) setKey(stack, "address", version === 6 ? "::" : "0.0.0.0");
 }

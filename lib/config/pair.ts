@@ -50,6 +50,13 @@ export function documentFromWords(words: Words, registry: Registry, options: Pai
   for (const stack of stacksOf(first)) applyDefaults(stack, "single" in first ? "listener" : "destination", options);
   for (const stack of stacksOf(second)) applyDefaults(stack, "destination", options);
 
+  const opensOnce = "single" in first ? stacksOf(second) : [...stacksOf(first), ...stacksOf(second)];
+  for (const stack of opensOnce) {
+    if (stack.levels[0].settings.fork !== true) continue;
+    const why = "only a first address that is not dual can have many sessions";
+    throw new ConfigError(`option "fork" of ${typeName(stack)} not allowed here: ${why}`);
+  }
+
   const forward = transforms.filter(({ dir }) => dir !== "rtl").map(({ spec }) => ({ spec }));
   const backward = transforms.filter(({ dir }) => dir !== "ltr").reverse().map(({ spec }) => ({
     spec: { ...spec, reverse: true },
@@ -114,16 +121,8 @@ const retryKeys = ["retry", "forever", "interval", "backoff", "connect_timeout"]
 function destinationOf(address: ParsedAddress): { destination: ClusterDocument; retry?: RetryDocument } {
   if ("dual" in address) return { destination: { spec: specOf(address, "destination") } };
   const stack = address.single;
-  if (stack.role === "listen") {
-    if (stack.levels[0].settings.fork === true) {
-      throw new ConfigError(`option "fork" not allowed here: ${typeName(stack)} is the second address and opens once`);
-    }
-    return { destination: { spec: specOf(address, "destination") } };
-  }
+  if (stack.role === "listen") return { destination: { spec: specOf(address, "destination") } };
   const outer = stack.levels[0].settings;
-  if (outer.fork === true) {
-    throw new ConfigError(`option "fork" not allowed here: only the first address can have many sessions`);
-  }
   const retry = retryOf(outer);
   for (const key of retryKeys) delete outer[key];
   const base = stack.levels.at(-1)!.settings;

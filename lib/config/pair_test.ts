@@ -89,8 +89,9 @@ Deno.test("documentFromWords() writes --text, -6 and --compat where they take ef
     text: true,
   });
   const six = sides(["tcp-l:80", "tcp:h:1"], { ipVersion: 6 });
-  assertEquals([six.listener.address, six.destination.spec.pf], ["::", "ip6"]);
-  assertEquals(sides(["tcp-l:80", "tcp:1.2.3.4:1"], { ipVersion: 6 }).destination.spec.pf, undefined);
+  assertEquals(six.listener.address, "::");
+  assertEquals(sides(["tcp-l:80", "-"], { ipVersion: 0 }).listener.address, undefined);
+  assertEquals(sides(["tcp4-l:80", "-"], { ipVersion: 6 }).listener.address, "0.0.0.0");
   assertEquals(sides(["tcp6-l:80", "-"]).listener.address, "::");
   const compat = read(["udp-l:1,fork", "tcp:h:1"], { compat: "socat" }).listeners[0]!;
   assertEquals(compat.options, { linger: "500ms", block_size: 8192 });
@@ -108,9 +109,12 @@ Deno.test("documentFromWords() gives the words after -- to the address that want
 });
 
 Deno.test("documentFromWords() refuses wrong words with the reason", () => {
+  const fork =
+    'option "fork" of TCP-LISTEN not allowed here: only a first address that is not dual can have many sessions';
   refuses([], 'exactly 2 addresses required (there are 0); use option "-h" for help');
   refuses(["-", "tcp:a:1", "-"], '"tcp:a:1" is an address, not a transform; more than one pair needs a file (-c)');
   refuses(["-", "LINSE", "-"], 'unknown transform "LINSE"; did you mean "LINES"?');
   refuses(["-", "LINES"], '"LINES" is a transform, not an address; it stands between two addresses');
-  refuses(["-", "TCP-L:1,fork"], 'option "fork" not allowed here: TCP-LISTEN is the second address and opens once');
+  refuses(["-", "TCP-L:1,fork"], fork);
+  refuses(["TCP-L:1,fork!!-", "-"], fork);
 });

@@ -178,8 +178,8 @@ Deno.test("planDocument() names the path and the nearest key of what is wrong in
     `${route}.destination.spec.txt: unknown key; did you mean "text"?`,
   );
   refusesFile(
-    (f) => routeOf(f).destination.spec.transport = { protocol: "TCP", prt: 1 },
-    `${route}.destination.spec.port: unknown key`,
+    (f) => Object.assign(routeOf(f).destination.spec, { nodelay: true, transport: { protocol: "TCP" } }),
+    `${route}.destination.spec.nodelay: unknown key`,
   );
   refusesFile(
     (f) => routeOf(f).retry = { retry_on: "x" },
