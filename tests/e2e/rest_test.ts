@@ -5,9 +5,9 @@ import { assert, assertEquals, assertLess, assertMatch, assertRejects, assertStr
 // @ts-types="../deno_std.d.ts"
 import { parse } from "@std/yaml";
 import { connect as connectNode } from "node:net";
-import { acceptance, type Child, eventually, heldMemory, type Run, serveMeasured } from "./harness.ts";
+import { acceptance, eventually, heldMemory, type Run, serveMeasured } from "./harness.ts";
 import { connect, echo, serveStreams, UdpPeer } from "./peers.ts";
-import { descriptors } from "./wait.ts";
+import { openHandles } from "./wait.ts";
 
 acceptance("E64", "LOGGER copies both directions to a file with its prefix", async (run) => {
   const port = run.port();
@@ -177,9 +177,6 @@ acceptance("E75", "without --grace SIGTERM ends a session at once", async (run) 
   await assertRejects(() => connect(run, { tcp: port }), Deno.errors.ConnectionRefused);
 });
 
-/** Descriptors of sockets, pipes and polls: all but the runtime's own files. */
-const handles = async (child: Child) => (await descriptors(child.pid)).filter((to) => !to.startsWith("/")).length;
-
 acceptance("E76", "2000 short sessions, a quarter of them reset, leave nothing", async (run) => {
   const port = run.port();
   const backendPort = run.port();
@@ -209,9 +206,9 @@ acceptance("E76", "2000 short sessions, a quarter of them reset, leave nothing",
   const burst = async (count: number): Promise<void> => {
     await Promise.all(Array.from({ length: count }, (_, i) => session(i % 4 === 0)));
   };
-  const before = await handles(relay);
+  const before = await openHandles(relay.pid);
   const settled = () =>
-    eventually(`${before} descriptors`, async () => await handles(relay) === before, {
+    eventually(`${before} descriptors`, async () => await openHandles(relay.pid) === before, {
       details: () => relay.describe(),
     });
 

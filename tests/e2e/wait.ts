@@ -86,6 +86,11 @@ export async function descriptors(pid: number): Promise<string[]> {
   return targets;
 }
 
+/** How many descriptors of sockets, pipes and polls a process has: all but the runtime's own files. */
+export async function openHandles(pid: number): Promise<number> {
+  return (await descriptors(pid)).filter((target) => !target.startsWith("/")).length;
+}
+
 /** Resident memory of a process in bytes; `VmHWM` is its peak. */
 export async function memory(pid: number, field: "VmRSS" | "VmHWM" = "VmRSS"): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);

@@ -2,8 +2,9 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertMatch } from "@std/assert";
-import { acceptance, type Program, type Run, versionOf } from "../e2e/harness.ts";
+import { acceptance, eventually, type Program, type Run, versionOf } from "../e2e/harness.ts";
 import { serveWebSockets } from "../e2e/peers.ts";
+import { openHandles } from "../e2e/wait.ts";
 
 const nginx: Program = { name: "nginx", command: ["nginx"] };
 const curl: Program = { name: "curl", command: ["curl", "--silent", "--show-error"] };
@@ -61,11 +62,14 @@ acceptance("interop", "curl fetches from nginx through TCP to UNIX and UNIX to T
   const server = await serveNginx(run);
   const port = run.port();
   const path = run.path("s");
-  await run.serve([`TCP-L:${port},fork`, `UNIX-CONNECT:${server.path}`], { tcp: port });
+  const inner = await run.serve([`TCP-L:${port},fork`, `UNIX-CONNECT:${server.path}`], { tcp: port });
+  const before = await openHandles(inner.pid);
   await run.serve([`UNIX-L:${path},fork`, `TCP:127.0.0.1:${port}`], { unix: path });
   const child = run.spawn(["--unix-socket", path, "http://nginx/file"], { program: curl });
   await child.end();
   assertEquals(child.stdoutBytes, server.file);
+  // Otherwise the outer relay's end by a signal would cut the inner one's session.
+  await eventually("the end of the session", async () => await openHandles(inner.pid) === before);
 }, { skip });
 
 acceptance("interop", "curl asks a WebSocket listener without upgrade and gets 426", async (run) => {
