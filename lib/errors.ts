@@ -76,6 +76,9 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Faults that the runtime reports without a code, by text. */
+const uncoded: Readonly<Record<string, string>> = { "Protocol wrong type for socket": "EPROTOTYPE" };
+
 /**
  * Errno's name and plain text of what the runtime threw for a system call: `ENOENT`, `No such file or directory`. Both
  * spellings are known, `text (os error 2): ...` and node's `ENOENT: text, open '...'`.
@@ -85,5 +88,5 @@ export function systemFault(error: unknown): { readonly code?: string; readonly 
   const message = messageOf(error);
   const node = /^E[A-Z0-9]+: (.)([^,]*)/.exec(message);
   const text = node ? node[1]!.toUpperCase() + node[2] : message.replace(/ ?\(os error \d+\).*$/s, "");
-  return { code: typeof code === "string" ? code : undefined, text };
+  return { code: typeof code === "string" ? code : uncoded[text], text };
 }

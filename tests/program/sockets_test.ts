@@ -279,7 +279,7 @@ driverTest("clients that read no answers cost UNIX-RECVFROM their own answers on
   assertEquals(await receive(other.client, 1), ["a"]);
   assert(context.lines.some((line) => /^W datagram to its sender dropped: /.test(line)));
   for (const stream of [stalled.session, other.client, other.session]) stream.abort();
-});
+}, { skip: { portable: "the runtime waits for a full receiver without limit" } });
 
 driverTest("UNIX-SENDTO removes the path it bound", async ({ context, folder }) => {
   const receiver = await connect<DatagramStream>(unixRecv, { filename: `${folder}/r`, mode: "600" }, context);
