@@ -122,7 +122,7 @@ const mistakes: [name: string, args: (dir: string) => string[], expected: string
   ["merged options", () => ["-vx", "-", "PIPE"], ["give single character options separately: -v -x"]],
   ["unknown type", () => ["-", "FOO:1"], [`unknown device/address "FOO"`]],
   ["missing parameter", () => ["-", "TCP:h"], ["wrong number of parameters (1 instead of 2)"]],
-  ["port out of range", () => ["-", "TCP:127.0.0.1:99999"], [`port "99999" out of range`]],
+  ["port out of range", () => ["-", "TCP:127.0.0.1:99999"], [`port "99999" out of range 0..65535`]],
   ["misspelt option", () => ["-", "TCP:127.0.0.1:80,frok"], [`unknown option "frok"`, `did you mean "fork"`]],
   ["unclosed quote", (dir) => ["-u", `FILE:${dir}/ab"cd`, "-"], ["unexpected end of address", "syntax error"]],
 ];
