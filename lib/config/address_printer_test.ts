@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ConfigError } from "../errors.ts";
-import { addressWord, specOfWord } from "./_address_words.ts";
+import { addressWord, specOfWord } from "../../tests/support/address_words.ts";
 import { testRegistry } from "./_test_registry.ts";
 import { addressFromSpec, nameOf, printAddress } from "./address_printer.ts";
 import { parseAddress } from "./endpoint_parser.ts";

@@ -99,6 +99,12 @@ Deno.test("documentFromWords() writes --text, -6 and --compat where they take ef
   assertEquals(compat.rules[0]!.action.route.destination.spec.nodelay, false);
 });
 
+Deno.test("documentFromWords() drops an implied fork where only one session can be", () => {
+  assertEquals(sides(["-", "udp-server:1"]).destination.spec.fork, undefined);
+  assertEquals(sides(["udp-server:1", "-"]).listener.fork, true);
+  assertEquals(sides(["udp-server:1,oneshot", "-"]).listener.fork, false);
+});
+
 Deno.test("documentFromWords() gives the words after -- to the address that wants them", () => {
   assertEquals(sides(["EXEC-ARG", "-"], {}, ["printf", "a b"]).listener, {
     protocol: "EXEC-ARG",

@@ -69,6 +69,7 @@ function planListener(
     lost ||= output === "datagram" && kindOf(sink) === "byte" && !blocksOnly;
     return steps;
   };
+  checkLogger(read);
   const listener = {
     name: document.name,
     endpoint: planEndpoint(source, "listener", asSource[direction]),
@@ -85,6 +86,15 @@ function planListener(
 const blocks = new Set(["Echo", "Discard", "LITERAL"]);
 const asSource = { both: "both", ltr: "read", rtl: "write" } as const;
 const asTarget = { both: "both", ltr: "write", rtl: "read" } as const;
+
+/** LOGGER's default in files is standard output, which belongs to the payload where an address uses it. */
+function checkLogger({ route, source, target }: ReadListener): void {
+  const usesStdout = [source, target].some((address) => pluginOf(half(address, "write").levels[0]).name === "Stdio");
+  for (const { spec } of usesStdout ? [...route.ingress ?? [], ...route.egress ?? []] : []) {
+    if (spec.protocol !== "Logger" || (spec.log_file ?? "-") !== "-") continue;
+    throw new ConfigError("LOGGER: cannot write to standard output, which an address uses; give it a file, or stderr");
+  }
+}
 
 const times = duration();
 const sizes = size({ min: 1 });

@@ -113,6 +113,11 @@ Deno.test("planDocument() refuses kinds that do not fit", () => {
     ["-", "STAMP", "udp:h:1"],
     "STAMP needs messages, but bytes come to it; insert LINES or LENGTHPREFIX before it",
   );
+  refuses(
+    ["-", "LOGGER:-", "ECHO"],
+    "LOGGER: cannot write to standard output, which an address uses; give it a file, or stderr",
+  );
+  assertEquals(plan(["-", "LOGGER", "ECHO"]).listeners.length, 1);
   refuses(["-,lines,chunks", "ECHO"], 'options "lines" and "chunks" exclude each other');
 });
 

@@ -1,7 +1,7 @@
 // @ts-types="../deno_std.d.ts"
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { addressWord, specOfWord } from "../../lib/config/_address_words.ts";
+import { addressWord, specOfWord } from "../support/address_words.ts";
 import { addressFromSpec, printAddress } from "../../lib/config/address_printer.ts";
 import { namesOf } from "../../lib/config/names.ts";
 import { registry } from "../../protocols/mod.ts";

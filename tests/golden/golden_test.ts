@@ -5,6 +5,11 @@
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
 import type { Host } from "../../lib/cli/host.ts";
+// @ts-types="../deno_std.d.ts"
+import { parse } from "@std/yaml";
+import type { Document } from "../../lib/config/document.ts";
+import { completeDocument } from "../../lib/config/framers.ts";
+import { planDocument } from "../../lib/config/planner.ts";
 import { run } from "../../lib/cli/run.ts";
 import { registry } from "../../protocols/mod.ts";
 
@@ -44,5 +49,15 @@ for (const file of files) {
     const said = await say(command!);
     if (update) Deno.writeTextFileSync(path, `${command}\n\n${said}`);
     else assertEquals(said, wanted.slice(1).join("\n"));
+  });
+}
+
+for (const file of files.filter((file) => file.startsWith("plan_"))) {
+  Deno.test(`golden: the printed ${file.replace(/\.txt$/, "").replaceAll("_", " ")} reads back as a complete document`, () => {
+    const [, , ...printed] = Deno.readTextFileSync(new URL(file, folder)).split("\n");
+    const text = printed.filter((line) => !line.startsWith("N ")).join("\n");
+    const document = parse(text.replaceAll('"***"', "u:p")) as Document;
+    assertEquals(planDocument(document, registry, { file }).listeners.length, 1);
+    assertEquals(completeDocument(document, registry), document);
   });
 }

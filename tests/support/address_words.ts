@@ -1,14 +1,14 @@
 /** Makes addresses for property tests out of what the plug-ins say of themselves. */
 import fc from "fast-check";
-import type { AddressType } from "../protocol.ts";
-import type { Schema } from "../schema.ts";
-import { applyDefaults } from "./defaults.ts";
-import type { SpecDocument } from "./document.ts";
-import { parseAddress } from "./endpoint_parser.ts";
-import { quote } from "./lexer.ts";
-import type { Found, Names } from "./names.ts";
-import { specOf } from "./pair.ts";
-import { engineFields, type Place } from "./stack.ts";
+import type { AddressType } from "../../lib/protocol.ts";
+import type { Schema } from "../../lib/schema.ts";
+import { applyDefaults } from "../../lib/config/defaults.ts";
+import type { SpecDocument } from "../../lib/config/document.ts";
+import { parseAddress } from "../../lib/config/endpoint_parser.ts";
+import { quote } from "../../lib/config/lexer.ts";
+import type { Found, Names } from "../../lib/config/names.ts";
+import { specOf } from "../../lib/config/pair.ts";
+import { engineFields, type Place } from "../../lib/config/stack.ts";
 
 const host = fc.oneof(fc.constantFrom("h", "127.0.0.1", "[::1]", "[fe80::1%eth0]"), fc.domain());
 const port = fc.integer({ min: 1, max: 65535 });
