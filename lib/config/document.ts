@@ -6,6 +6,8 @@
 /** Settings of one endpoint or transform: `protocol`, its parameters and options, and `transport` for what lies under. */
 export interface SpecDocument {
   protocol: string;
+  /** Written where the place would say the other: a connector as address1, a listener as destination. */
+  role?: "connect" | "listen";
   transport?: SpecDocument;
   /** Halves of a dual address (`protocol: Dual`). */
   read?: SpecDocument;
