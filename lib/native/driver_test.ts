@@ -1,0 +1,181 @@
+// What only the native driver promises: options as the kernel sees them, memory, descriptors, the reactor's sleep.
+// @ts-types="../../tests/deno_std.d.ts"
+import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
+import { ConfigError } from "../errors.ts";
+import { isNativeByteHandle, wouldBlock } from "../stream/native_handle.ts";
+import type { Driver } from "../driver.ts";
+import type { ByteStream, SocketAddress } from "../stream/stream.ts";
+import * as c from "./constants.ts";
+import { libc, libcFailure } from "./libc.ts";
+import { openNativeDriver } from "./mod.ts";
+import { getInteger } from "./socket_options.ts";
+import { NativePeer, peerKey } from "./peer.ts";
+import { encodeSockaddr } from "./sockaddr.ts";
+
+const never = new AbortController().signal;
+const anyPort: SocketAddress = { family: "inet", host: "127.0.0.1", port: 0 };
+
+function nativeTest(name: string, run: (driver: Driver) => Promise<void>): void {
+  Deno.test({
+    name: `native driver ${name}`,
+    ignore: libcFailure !== undefined,
+    async fn() {
+      const driver = openNativeDriver();
+      try {
+        await run(driver);
+      } finally {
+        await driver.close();
+      }
+    },
+  });
+}
+
+async function pair(driver: Driver, options: object = {}): Promise<[ByteStream, ByteStream]> {
+  const listener = await driver.listenStream(anyPort, { backlog: 9, ...options });
+  const pair = await Promise.all([driver.connectStream(listener.local, options, never), listener.accept()]);
+  listener.close();
+  return pair as [ByteStream, ByteStream];
+}
+
+function handleOf(stream: ByteStream) {
+  assert(isNativeByteHandle(stream.native));
+  return stream.native;
+}
+
+async function openDescriptors(): Promise<number> {
+  let count = 0;
+  for await (const _ of Deno.readDir("/proc/self/fd")) count++;
+  return count;
+}
+
+nativeTest("sets the options of stream sockets on both ends", async (driver) => {
+  const options = {
+    keepalive: true,
+    keepIdleSeconds: 11,
+    keepIntervalSeconds: 12,
+    keepCount: 3,
+    userTimeoutMs: 4567,
+    sndbuf: 50_000,
+    rcvbuf: 60_000,
+    tos: 16,
+    ttl: 33,
+    reuseaddr: true,
+  };
+  const [near, far] = await pair(driver, options);
+  for (const { fd } of [near, far].map(handleOf)) {
+    const read = (level: number, option: number) => getInteger(fd, level, option);
+    assertEquals(read(c.IPPROTO_TCP, c.TCP_NODELAY), 1);
+    assertEquals(read(c.SOL_SOCKET, c.SO_KEEPALIVE), 1);
+    assertEquals(read(c.IPPROTO_TCP, c.TCP_KEEPIDLE), 11);
+    assertEquals(read(c.IPPROTO_TCP, c.TCP_KEEPINTVL), 12);
+    assertEquals(read(c.IPPROTO_TCP, c.TCP_KEEPCNT), 3);
+    assertEquals(read(c.IPPROTO_TCP, c.TCP_USER_TIMEOUT), 4567);
+    assertEquals(read(c.SOL_SOCKET, c.SO_SNDBUF), 100_000);
+    assertEquals(read(c.SOL_SOCKET, c.SO_RCVBUF), 120_000);
+    assertEquals(read(c.IPPROTO_IP, c.IP_TOS), 16);
+    assertEquals(read(c.IPPROTO_IP, c.IP_TTL), 33);
+  }
+});
+
+nativeTest("leaves TCP_NODELAY off when told so", async (driver) => {
+  const [near, far] = await pair(driver, { nodelay: false });
+  for (const { fd } of [near, far].map(handleOf)) assertEquals(getInteger(fd, c.IPPROTO_TCP, c.TCP_NODELAY), 0);
+});
+
+nativeTest("refuses options a UNIX socket does not have", async (driver) => {
+  const remote: SocketAddress = { family: "unix", path: "@l7mp-nobody" };
+  for (const options of [{ ttl: 3 }, { keepIdleSeconds: 3 }]) {
+    await assertRejects(() => driver.connectStream(remote, options, never), ConfigError);
+  }
+});
+
+nativeTest("offers a handle that reads and sends without promises", async (driver) => {
+  const [near, far] = await pair(driver);
+  const [from, to] = [handleOf(near), handleOf(far)];
+  const buffer = to.takeBuffer(100);
+  assertEquals(to.tryRead(buffer, 100), wouldBlock);
+  const bytes = new TextEncoder().encode("..hello");
+  assertEquals(from.trySend(bytes, 2, 7), 5);
+  let count = to.tryRead(buffer, 100);
+  while (count === wouldBlock) {
+    await to.waitReadable();
+    count = to.tryRead(buffer, 100);
+  }
+  assertEquals(new TextDecoder().decode(buffer.subarray(0, count)), "hello");
+  to.giveBuffer(buffer);
+  // Filled to the brim, the sender has to wait for its reader.
+  const block = new Uint8Array(1 << 20);
+  let sent = 0;
+  for (let taken = 0; taken !== wouldBlock; sent += Math.max(0, taken)) {
+    taken = from.trySend(block, 0, block.length);
+    if (taken === wouldBlock) await new Promise((resolve) => setTimeout(resolve));
+  }
+  const waiting = from.waitWritable();
+  for (let read = 0; read < sent;) read += (await far.read())!.length;
+  await waiting;
+  assert(from.trySend(block, 0, 10) > 0);
+  const end = to.waitReadable();
+  far.abort(new Error("enough"));
+  await end;
+  assertThrows(() => to.tryRead(block, 10), Error, "enough");
+});
+
+nativeTest("does not miss what follows urgent data", async (driver) => {
+  const [near, far] = await pair(driver);
+  const { fd } = handleOf(near);
+  const send = (text: string, flags: number) => libc.send(fd, new TextEncoder().encode(text), text.length, flags);
+  const oob = 1;
+  send("before", 0);
+  send("!", oob);
+  send("after", 0);
+  await near.closeWrite();
+  let text = "";
+  for (let bytes = await far.read(); bytes; bytes = await far.read()) text += new TextDecoder().decode(bytes);
+  assertEquals(text, "beforeafter");
+});
+
+nativeTest("closes every descriptor it opened", async (driver) => {
+  const before = await openDescriptors();
+  for (let i = 0; i < 20; i++) {
+    const [near, far] = await pair(driver);
+    near.abort(i % 2 ? new Error("reset") : undefined);
+    far.abort();
+    const socket = await driver.openDatagram({ local: anyPort }, {});
+    socket.close();
+    await driver.connectStream({ family: "inet", host: "127.0.0.1", port: 1 }, {}, never).catch(() => {});
+    await driver.openDatagram({ local: { family: "inet", host: "8.8.8.8", port: 1 } }, {}).catch(() => {});
+  }
+  await driver.close();
+  assertLess(await openDescriptors(), before + 1);
+});
+
+nativeTest("sleeps without using the processor while sockets are idle", async (driver) => {
+  const [near, far] = await pair(driver);
+  const reading = far.read();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const before = processorMs();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assertLess(processorMs() - before, 100);
+  await near.write(new Uint8Array([1]));
+  assertEquals((await reading)!.length, 1);
+});
+
+/** Processor time of this process so far: fields 14 and 15 of /proc/self/stat, in hundredths of a second. */
+function processorMs(): number {
+  const fields = Deno.readTextFileSync("/proc/self/stat").replace(/^.*\) /, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+nativeTest("encodes the key of a peer back into its address", async () => {
+  const addresses: SocketAddress[] = [
+    { family: "inet", host: "255.254.253.252", port: 65_535 },
+    { family: "inet", host: "0.0.0.0", port: 1 },
+    { family: "inet6", host: "2001:db8::1:0:0:9", port: 53 },
+    { family: "unix", path: "@name" },
+    { family: "unix", path: "/tmp/a path" },
+  ];
+  for (const address of addresses) {
+    const bytes = encodeSockaddr(address);
+    assertEquals(new NativePeer(peerKey(bytes, 0, bytes.length)).address, address);
+  }
+});
