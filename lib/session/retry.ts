@@ -10,7 +10,7 @@ export const noRetry: Retry = { count: 0, intervalMs: 1000, timeoutMs: 0 };
  * help. Failed tries are logged at info. Rejects with the last error, or with the signal's reason.
  */
 export async function withRetry<T>(open: () => Promise<T>, retry: Retry, signal: AbortSignal, log: Log): Promise<T> {
-  let waitMs = retry.intervalMs;
+  const waits = new Waits(retry.intervalMs, retry.backoffMs);
   for (let tried = 0;; tried++) {
     signal.throwIfAborted();
     try {
@@ -19,12 +19,36 @@ export async function withRetry<T>(open: () => Promise<T>, retry: Retry, signal:
       const hopeless = !(error instanceof L7mpError) || !error.retryable;
       if (tried >= retry.count || hopeless || signal.aborted) throw error;
       const of = retry.count === Infinity ? "" : ` of ${retry.count}`;
-      const next = retry.backoffMs === undefined ? waitMs : waitMs * (0.8 + 0.4 * Math.random());
+      const next = waits.next();
       const seconds = Math.round(next) / 1000;
       log.info("connect.retry", `${messageOf(error)}; trying again in ${seconds} s (${tried + 1}${of})`);
       await sleep(next, signal);
-      if (retry.backoffMs !== undefined) waitMs = Math.min(waitMs * 2, retry.backoffMs);
     }
+  }
+}
+
+/** The waits of one series of tries: all alike, or doubled up to `backoffMs` with 20 % jitter. */
+export class Waits {
+  readonly #intervalMs: number;
+  readonly #backoffMs: number | undefined;
+  #waitMs: number;
+
+  constructor(intervalMs: number, backoffMs?: number) {
+    this.#intervalMs = intervalMs;
+    this.#backoffMs = backoffMs;
+    this.#waitMs = intervalMs;
+  }
+
+  next(): number {
+    if (this.#backoffMs === undefined) return this.#intervalMs;
+    const ms = this.#waitMs * (0.8 + 0.4 * Math.random());
+    this.#waitMs = Math.min(this.#waitMs * 2, this.#backoffMs);
+    return ms;
+  }
+
+  /** Begins anew with the first interval. */
+  reset(): void {
+    this.#waitMs = this.#intervalMs;
   }
 }
 

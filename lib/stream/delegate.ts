@@ -8,7 +8,10 @@ export function delegateBytes(stream: ByteStream, changes: Partial<ByteStream>):
     info: stream.info,
     read: () => stream.read(),
     write: (bytes) => stream.write(bytes),
-    closeWrite: () => stream.closeWrite(),
+    closeWrite: (ending) => stream.closeWrite(ending),
+    get ending() {
+      return stream.ending;
+    },
     abort: (reason) => stream.abort(reason),
     finished: stream.finished && (() => stream.finished!()),
   };
@@ -26,7 +29,10 @@ export function delegateDatagrams(stream: DatagramStream, changes: Partial<Datag
     },
     receive: () => stream.receive(),
     send: (batch) => stream.send(batch),
-    closeWrite: () => stream.closeWrite(),
+    closeWrite: (ending) => stream.closeWrite(ending),
+    get ending() {
+      return stream.ending;
+    },
     abort: (reason) => stream.abort(reason),
     finished: stream.finished && (() => stream.finished!()),
   };

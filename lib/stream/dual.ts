@@ -1,5 +1,5 @@
 /** Two streams as one: read from the first, written to the second (`STDIN!!STDOUT`). */
-import type { Datagram, Stream } from "./stream.ts";
+import type { Datagram, Ending, Stream } from "./stream.ts";
 
 /**
  * Joins two streams of one kind and owns both. The unused halves are left alone until `abort`, which releases both.
@@ -12,7 +12,7 @@ export function dual(reading: Stream, writing: Stream): Stream {
       local: writing.info.local,
       remote: reading.info.remote,
     },
-    closeWrite: () => writing.closeWrite(),
+    closeWrite: (ending?: Ending) => writing.closeWrite(ending),
     abort(reason?: unknown) {
       reading.abort(reason);
       writing.abort(reason);

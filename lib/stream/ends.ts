@@ -1,6 +1,6 @@
 /** Options that change how a stream ends: `ignoreeof`, `null-eof`, `readbytes`, `-1`, `shut-*`. Each wraps a stream. */
 import { delegateBytes, delegateDatagrams } from "./delegate.ts";
-import type { ByteStream, Datagram, DatagramStream, Stream } from "./stream.ts";
+import type { ByteStream, Datagram, DatagramStream, Ending, Stream } from "./stream.ts";
 
 /** Reads again every `pollMs` after an end, until the stream is aborted (`ignoreeof`). */
 export function ignoreEnd(stream: Stream, pollMs: number): Stream {
@@ -98,11 +98,11 @@ export type Shut = "none" | "close" | "null";
  */
 export function shutBy(stream: Stream, how: Shut): Stream {
   let shut = false;
-  const closeWrite = async () => {
+  const closeWrite = async (ending?: Ending) => {
     if (shut || how === "none") return;
     shut = true;
     if (how === "null" && stream.kind === "datagram") await stream.send([{ data: new Uint8Array() }]);
-    await stream.closeWrite();
+    await stream.closeWrite(ending);
     if (how === "close") stream.abort();
   };
   const next = async <T>(read: () => Promise<T | null>): Promise<T | null> => {

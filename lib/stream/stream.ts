@@ -21,6 +21,12 @@ export interface StreamInfo {
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
+/** How a peer ended a stream, in words its protocol shares with others (close code and reason of a WebSocket). */
+export interface Ending {
+  readonly code: number;
+  readonly reason: string;
+}
+
 /**
  * A stream of bytes; only their order means something.
  *
@@ -42,8 +48,10 @@ export interface ByteStream {
    * At most one call may be pending.
    */
   write(bytes: Uint8Array): Promise<void>;
-  /** Half-close, after everything written has gone. May be called twice. */
-  closeWrite(): Promise<void>;
+  /** Half-close, after everything written has gone. May be called twice. `ending` is passed on where the type can. */
+  closeWrite(ending?: Ending): Promise<void>;
+  /** How the peer ended it, once `read` gave `null` and where it said more than that. */
+  readonly ending?: Ending;
   /**
    * Releases both halves at once; may be called at any time and twice. With a `reason`, unless both halves had ended,
    * the peer sees a reset where the protocol knows one. Without, it is a plain close: what was written still goes out.
@@ -84,8 +92,13 @@ export interface DatagramStream {
    * dropped, counted and logged; rejects only when the stream itself is broken. At most one call may be pending.
    */
   send(batch: readonly Datagram[]): Promise<void>;
-  /** Ends our direction in the protocol's own way (close frame; nothing for UDP). May be called twice. */
-  closeWrite(): Promise<void>;
+  /**
+   * Ends our direction in the protocol's own way (close frame; nothing for UDP). May be called twice. `ending` is how
+   * the other side of the session ended: a stream that can says the same to its peer.
+   */
+  closeWrite(ending?: Ending): Promise<void>;
+  /** As of `ByteStream`. */
+  readonly ending?: Ending;
   /** As `ByteStream.abort`. */
   abort(reason?: unknown): void;
   /** As `ByteStream.finished`. */

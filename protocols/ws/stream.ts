@@ -2,7 +2,7 @@
 import { L7mpError, LimitError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import type { AdaptedDuplex } from "../../lib/stream/duplex.ts";
-import type { ByteStream, Datagram, DatagramStream, StreamInfo } from "../../lib/stream/stream.ts";
+import type { ByteStream, Datagram, DatagramStream, Ending, StreamInfo } from "../../lib/stream/stream.ts";
 import { isUtf8, printSize } from "../_bytes.ts";
 import type { WsSocket } from "./_library.ts";
 import { describeCloseCode, isOrdinaryClose, isSendableCloseCode } from "./close_codes.ts";
@@ -62,9 +62,11 @@ export class WebSocketStream implements DatagramStream {
     this.#parts = parts;
     this.info = parts.info;
     if (lower.finished) this.finished = () => lower.finished!();
+    const timeoutMs = spec.ping_timeout ?? context.http?.pingTimeoutMs;
     this.#heartbeat = new Heartbeat({
-      intervalMs: spec.ping_interval ?? context.http?.pingIntervalMs,
-      timeoutMs: spec.ping_timeout ?? context.http?.pingTimeoutMs,
+      // A timeout alone asks for pings too: as often as it may take to miss one.
+      intervalMs: spec.ping_interval ?? context.http?.pingIntervalMs ?? timeoutMs,
+      timeoutMs,
       ping: () => socket.readyState === open && socket.ping(),
       fail: (ms) => this.#loseHeartbeat(ms),
     });
@@ -163,12 +165,20 @@ export class WebSocketStream implements DatagramStream {
     return true;
   }
 
-  async closeWrite(): Promise<void> {
+  /** How the peer closed it in an ordinary way; undefined while it has not. */
+  get ending(): Ending | undefined {
+    return this.#closed && isOrdinaryClose(this.#closed.code) ? this.#closed : undefined;
+  }
+
+  async closeWrite(ending?: Ending): Promise<void> {
     const { socket, adapted: { duplex }, spec, context } = this.#parts;
     this.#throwFailure();
+    // A WebSocket has no halves: a close frame would end what is only read, too.
+    if (context.direction === "read" && !this.#closed) return;
     if (socket.readyState === open) {
       if (context.http?.noClose && !this.#answerClose) return;
-      this.#close(spec.close_code ?? 1000, spec.close_reason);
+      const passed = ending && isSendableCloseCode(ending.code) ? ending : undefined;
+      this.#close(spec.close_code ?? passed?.code ?? 1000, spec.close_reason ?? passed?.reason);
     }
     if (duplex.destroyed || duplex.writableEnded) return;
     // Answered after everything before it, so the close frame has been taken by the lower stream.
