@@ -3,7 +3,7 @@ import type { Plan, PlannedListener } from "./config/plan.ts";
 import { ConnectError, type L7mpError, StreamError } from "./errors.ts";
 import type { Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
-import { listen } from "./session/open.ts";
+import { listen, prepare } from "./session/open.ts";
 import { sleep } from "./session/retry.ts";
 import {
   asL7mpError,
@@ -42,7 +42,7 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #stopping = new AbortController();
   readonly #cut = new AbortController();
-  readonly #sessions = new Map<Promise<void>, Flows>();
+  readonly #sessions = new Map<Promise<unknown>, Flows>();
   readonly #totals = { ...noFlows(), dropped: 0 };
   #count = 0;
 
@@ -100,6 +100,11 @@ export class Proxy {
     const opened: { planned: PlannedListener; listener?: Listener }[] = [];
     try {
       for (const one of planned) {
+        const context = contextOf(one, this.#options, undefined, this.#stopping.signal, this.#options.log);
+        await prepare(one.endpoint, context);
+        await prepare(one.target, context);
+      }
+      for (const one of planned) {
         if (one.endpoint.role !== "listen") opened.push({ planned: one });
         else opened.push({ planned: one, listener: await this.#open(one) });
       }
@@ -145,7 +150,7 @@ export class Proxy {
           continue;
         }
         slots.take();
-        this.#session(planned, caller).finally(() => slots.release());
+        this.#session(planned, caller, slots);
       }
     } catch (error) {
       if (this.#stopping.signal.aborted) return undefined;
@@ -171,18 +176,20 @@ export class Proxy {
     }
   }
 
-  #session(planned: PlannedListener, incoming: Incoming | undefined): Promise<SessionRecord> {
+  #session(planned: PlannedListener, incoming: Incoming | undefined, slots?: Slots): Promise<SessionRecord> {
     const name = `${planned.name}-${++this.#count}`;
     const flows = noFlows();
-    const running = runSession(planned, this.#options, name, incoming, { signal: this.#cut.signal, flows });
-    const ended = running.then((record) => {
+    const { signal } = this.#cut;
+    const ended = runSession({ name, planned, environment: this.#options, incoming, signal, flows }).then((record) => {
       this.#sessions.delete(ended);
       add(this.#totals, flows);
       this.#totals.dropped += record.dropped;
+      slots?.release();
       this.#options.events.onSessionEnd?.(record);
+      return record;
     });
     this.#sessions.set(ended, flows);
-    return running;
+    return ended;
   }
 }
 

@@ -1,12 +1,12 @@
 /** One session: open both ends in order, relay, and tell how it went. */
 import type { Endpoint, PlannedListener, PlannedStep } from "../config/plan.ts";
 import type { Driver } from "../driver.ts";
-import { L7mpError, messageOf, StreamError } from "../errors.ts";
+import { L7mpError, messageOf, type Side, StreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Context, HttpDefaults, Incoming, Step, StepContext } from "../protocol.ts";
 import { limitMessages } from "../stream/ends.ts";
 import type { Flow } from "../stream/pump.ts";
-import { type DirectionOptions, type Flows, relay, type RelaySummary } from "../stream/relay.ts";
+import { type DirectionOptions, type Flows, relay, type RelayEnd, type RelaySummary } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
 import { connect, welcome, withEnds } from "./open.ts";
 import { sessionMetadata } from "./metadata.ts";
@@ -23,6 +23,8 @@ export interface SessionEnvironment {
   readonly oneListener?: boolean;
   readonly ipVersion: 4 | 6 | 0;
   readonly http?: HttpDefaults;
+  /** Check no certificates of peers where an address does not say (`-k`). */
+  readonly insecure?: boolean;
   /** socat's linger of half a second everywhere (`--compat=socat`). */
   readonly compatSocat: boolean;
   /** Sees payload in passing (`-v`, `-x`). */
@@ -55,103 +57,181 @@ export const stopped = "STOPPED";
 const localLingerMs = 500;
 const networkLingerMs = 60_000;
 
-/**
- * Runs one session to its end and never rejects; its one error line is written here. `incoming` is the caller where
- * address1 listens; without it address1 is opened first. `signal` ends it with its reason; `flows` counts as data moves.
- */
-export async function runSession(
-  planned: PlannedListener,
-  environment: SessionEnvironment,
-  name: string,
-  incoming: Incoming | undefined,
-  options: { readonly signal: AbortSignal; readonly flows: Flows },
-): Promise<SessionRecord> {
-  const { signal, flows } = options;
-  const startedAt = new Date();
-  const start = performance.now();
-  const log = environment.log.child({ session: name });
-  let source = incoming ? printPeer(incoming.info) : planned.endpoint.name;
-  let summary: Partial<RelaySummary> = {};
-  try {
-    const ends = await openBoth(planned, environment, name, incoming, signal, log);
-    if (!incoming) source = ends.downstream.info.name;
-    summary = await relayBoth(planned, environment, name, ends.downstream, ends.upstream, options, log);
-    // Now only what lies behind the streams may still be there: a child that was told to end.
-    await Promise.allSettled([ends.downstream.finished?.(), ends.upstream.finished?.()]);
-  } catch (error) {
-    summary = { end: "error", error };
-  }
-  const { ltr, rtl } = flows;
-  const { dropped = 0 } = summary;
-  const error = summary.end === "error" ? asL7mpError(summary.error) : undefined;
-  const reason = endOf(summary, error);
-  const failure = reason === "error" || reason === "reset" ? error : undefined;
-  if (failure) {
-    const from = incoming ? `; session ${name} from ${source} to ${planned.target.name}` : "";
-    const message = `${failure.message} (${failure.side ?? "local"}${from})`;
-    log.error("session.error", message, { code: failure.code, side: failure.side });
-  }
-  const durationMs = performance.now() - start;
-  log.info("session.close", `session ${name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });
-  const { target } = planned;
-  return {
-    name,
-    listener: planned.name,
-    startedAt,
-    durationMs,
-    source,
-    target: target.name,
-    ltr,
-    rtl,
-    dropped,
-    reason,
-    error: failure,
-  };
+/** What a session is made of. */
+export interface SessionParts {
+  readonly name: string;
+  readonly planned: PlannedListener;
+  readonly environment: SessionEnvironment;
+  /** The caller where address1 listens; without it address1 is opened first. */
+  readonly incoming?: Incoming;
+  /** Ends the session with its reason. */
+  readonly signal: AbortSignal;
+  /** Counted as data moves. */
+  readonly flows: Flows;
 }
 
-async function openBoth(
-  planned: PlannedListener,
-  environment: SessionEnvironment,
-  name: string,
-  incoming: Incoming | undefined,
-  signal: AbortSignal,
-  log: Log,
-): Promise<{ downstream: Stream; upstream: Stream }> {
-  const { endpoint, target } = planned;
-  const context = contextOf(planned, environment, name, signal, log);
-  const openTarget = (downstream: StreamInfo) =>
-    onSide("upstream", () =>
-      withRetry(
-        () => connect(target, { ...context, direction: target.direction, downstream }, planned.retry.timeoutMs),
-        planned.retry,
-        signal,
-        log,
-      ));
-  if (!incoming) {
-    const downstream = await onSide("downstream", () => connectFirst(endpoint, context, signal, log));
+/** Runs one session to its end and never rejects; its one error line is written here. */
+export function runSession(parts: SessionParts): Promise<SessionRecord> {
+  return new Session(parts).run();
+}
+
+/** Holds no more than it needs while it stands idle: what opening took is gone by then. */
+class Session {
+  readonly #name: string;
+  readonly #planned: PlannedListener;
+  readonly #environment: SessionEnvironment;
+  readonly #signal: AbortSignal;
+  readonly #flows: Flows;
+  readonly #log: Log;
+  readonly #startedAt = Date.now();
+  readonly #start = performance.now();
+  #incoming: Incoming | undefined;
+  readonly #called: boolean;
+  #source: string;
+  #warnedOfCut = false;
+
+  constructor({ name, planned, environment, incoming, signal, flows }: SessionParts) {
+    this.#name = name;
+    this.#planned = planned;
+    this.#environment = environment;
+    this.#signal = signal;
+    this.#flows = flows;
+    this.#log = environment.log.child({ session: name });
+    this.#incoming = incoming;
+    this.#called = incoming !== undefined;
+    this.#source = incoming ? printPeer(incoming.info) : planned.endpoint.name;
+  }
+
+  async run(): Promise<SessionRecord> {
     try {
-      return { downstream, upstream: await openTarget(downstream.info) };
+      const [downstream, upstream] = await this.#open();
+      const summary = await this.#relay(downstream, upstream);
+      // Now only what lies behind the streams may still be there: a child that was told to end.
+      await Promise.allSettled([downstream.finished?.(), upstream.finished?.()]);
+      return this.#record(summary);
     } catch (error) {
-      downstream.abort(error);
+      return this.#record({ end: "error", error, dropped: 0 });
+    }
+  }
+
+  #record({ end, error: cause, dropped }: RelaySummary): SessionRecord {
+    const { ltr, rtl } = this.#flows;
+    const cut = end === "error" ? asL7mpError(cause) : undefined;
+    const reason = endOf(end, cut);
+    const error = reason === "error" || reason === "reset" ? cut : undefined;
+    const target = this.#planned.target.name;
+    if (error) {
+      const from = this.#called ? `; session ${this.#name} from ${this.#source} to ${target}` : "";
+      const { code, side } = error;
+      this.#log.error("session.error", `${error.message} (${side ?? "local"}${from})`, { code, side });
+    }
+    const durationMs = performance.now() - this.#start;
+    this.#log.info("session.close", `session ${this.#name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });
+    return {
+      name: this.#name,
+      listener: this.#planned.name,
+      startedAt: new Date(this.#startedAt),
+      durationMs,
+      source: this.#source,
+      target,
+      ltr,
+      rtl,
+      dropped,
+      reason,
+      error,
+    };
+  }
+
+  async #open(): Promise<readonly [downstream: Stream, upstream: Stream]> {
+    const { endpoint } = this.#planned;
+    const context = contextOf(this.#planned, this.#environment, this.#name, this.#signal, this.#log);
+    const incoming = this.#incoming;
+    this.#incoming = undefined;
+    if (!incoming) {
+      const downstream = await onSide("downstream", () => connectFirst(endpoint, context, this.#signal, this.#log));
+      this.#source = downstream.info.name;
+      try {
+        return [downstream, await this.#openTarget(context, downstream.info)];
+      } catch (error) {
+        downstream.abort(error);
+        throw error;
+      }
+    }
+    const caller = await onSide("downstream", () => welcome(incoming, endpoint, context));
+    let upstream: Stream;
+    try {
+      upstream = await this.#openTarget(context, caller.info);
+    } catch (error) {
+      await caller.reject(asL7mpError(error)).catch(() => {});
+      throw error;
+    }
+    try {
+      const downstream = await onSide("downstream", () => caller.accept(this.#signal));
+      return [withEnds(downstream, endpoint), upstream];
+    } catch (error) {
+      upstream.abort(error);
       throw error;
     }
   }
-  const caller = await onSide("downstream", () => welcome(incoming, endpoint, context));
-  let upstream: Stream;
-  try {
-    upstream = await openTarget(caller.info);
-  } catch (error) {
-    await caller.reject(asL7mpError(error)).catch(() => {});
-    throw error;
+
+  #openTarget(context: Context, downstream: StreamInfo): Promise<Stream> {
+    const { target, retry } = this.#planned;
+    const own = { ...context, direction: target.direction, downstream };
+    const open = () => connect(target, own, retry.timeoutMs);
+    return onSide("upstream", () => withRetry(open, retry, this.#signal, this.#log));
   }
-  try {
-    const downstream = await onSide("downstream", () => caller.accept(signal));
-    return { downstream: withEnds(downstream, endpoint), upstream };
-  } catch (error) {
-    upstream.abort(error);
-    throw error;
+
+  #relay(downstream: Stream, upstream: Stream): Promise<RelaySummary> {
+    const { session, ingress, egress } = this.#planned;
+    if (session.oneMessage) [downstream, upstream] = [limitMessages(downstream), limitMessages(upstream)];
+    if (this.#log.enabled("notice")) {
+      const [left, right] = [handle(downstream), handle(upstream)];
+      this.#log.notice("session.open", `starting data transfer loop with FDs ${left} and ${right}`);
+    }
+    return relay(downstream, upstream, {
+      ltr: this.#way("ltr", ingress, downstream, downstream.info),
+      rtl: this.#way("rtl", egress, upstream, downstream.info),
+      direction: session.direction,
+      lingerMs: session.lingerMs ?? defaultLinger(this.#planned, this.#environment, downstream, upstream),
+      idleTimeoutMs: idleTimeout(this.#planned),
+      blockBytes: session.blockBytes,
+      onCut: session.blockBytes === undefined ? undefined : (bytes) => this.#warnOfCut(bytes),
+      onEnd: this.#log.enabled("notice") ? (side) => this.#tellEnd(side, downstream, upstream) : undefined,
+      signal: this.#signal,
+      flows: this.#flows,
+    });
+  }
+
+  #way(
+    flow: "ltr" | "rtl",
+    steps: readonly PlannedStep[],
+    source: Stream,
+    downstream: StreamInfo,
+  ): DirectionOptions {
+    const tap = this.#environment.tap?.(this.#name);
+    if (!tap && steps.length === 0) return untouched[source.kind];
+    const session = { name: this.#name, metadata: sessionMetadata(this.#name, downstream) };
+    const made = makeSteps(steps, source.kind, flow, this.#planned, session, this.#log);
+    return { ...made, tap: tap && ((data) => tap(flow, data)) };
+  }
+
+  #warnOfCut(bytes: number): void {
+    if (this.#warnedOfCut) return;
+    this.#warnedOfCut = true;
+    this.#log.warn("message.cut", `message of ${bytes} bytes cut to ${this.#planned.session.blockBytes} (-b)`);
+  }
+
+  #tellEnd(side: Side, downstream: Stream, upstream: Stream): void {
+    const [number, stream] = side === "downstream" ? [1, downstream] : [2, upstream];
+    this.#log.notice("stream.end", `socket ${number} (fd ${handle(stream)}) is at EOF`);
   }
 }
+
+/** The way of a direction nobody looks at, by what its source gives. */
+const untouched: Readonly<Record<StreamKind, DirectionOptions>> = {
+  byte: { steps: [], payload: "byte" },
+  datagram: { steps: [], payload: "datagram" },
+};
 
 function connectFirst(endpoint: Endpoint, context: Context, signal: AbortSignal, log: Log): Promise<Stream> {
   const { retry = 0, forever, interval = 1000, backoff, connect_timeout = 0 } = endpoint.connect ?? {};
@@ -167,7 +247,7 @@ export function contextOf(
   signal: AbortSignal,
   log: Log,
 ): Context {
-  const { driver, ipVersion, program, version, http } = environment;
+  const { driver, ipVersion, program, version, http, insecure } = environment;
   const { maxMessageBytes, blockBytes } = planned.session;
   const { direction, listen, connect } = planned.endpoint;
   const forks = (listen?.fork && !listen.oneshot) || connect?.fork;
@@ -184,46 +264,8 @@ export function contextOf(
     program,
     version,
     http,
+    insecure,
   };
-}
-
-async function relayBoth(
-  planned: PlannedListener,
-  environment: SessionEnvironment,
-  name: string,
-  downstream: Stream,
-  upstream: Stream,
-  { signal, flows }: { readonly signal: AbortSignal; readonly flows: Flows },
-  log: Log,
-): Promise<RelaySummary> {
-  const { session } = planned;
-  if (session.oneMessage) [downstream, upstream] = [limitMessages(downstream), limitMessages(upstream)];
-  const tap = environment.tap?.(name);
-  const own = { name, metadata: sessionMetadata(name, downstream.info) };
-  const way = (flow: "ltr" | "rtl", steps: readonly PlannedStep[], kind: StreamKind): DirectionOptions => ({
-    ...makeSteps(steps, kind, flow, planned, own, log),
-    tap: tap && ((data) => tap(flow, data)),
-  });
-  let cutWarned = false;
-  log.notice("session.open", `starting data transfer loop with FDs ${handle(downstream)} and ${handle(upstream)}`);
-  return await relay(downstream, upstream, {
-    ltr: way("ltr", planned.ingress, downstream.kind),
-    rtl: way("rtl", planned.egress, upstream.kind),
-    direction: session.direction,
-    lingerMs: session.lingerMs ?? defaultLinger(planned, environment, downstream, upstream),
-    idleTimeoutMs: idleTimeout(planned),
-    blockBytes: session.blockBytes,
-    onCut(bytes) {
-      if (!cutWarned) log.warn("message.cut", `message of ${bytes} bytes cut to ${session.blockBytes} (-b)`);
-      cutWarned = true;
-    },
-    onEnd(side) {
-      const [number, stream] = side === "downstream" ? [1, downstream] : [2, upstream];
-      log.notice("stream.end", `socket ${number} (fd ${handle(stream)}) is at EOF`);
-    },
-    signal,
-    flows,
-  });
 }
 
 /** The descriptor's number where the stream is one, else its name. */
@@ -283,7 +325,7 @@ function defaultIdle({ listen, source, layers, kind }: Endpoint): number | undef
   return listen?.fork && kind === "datagram" && endless ? 60_000 : undefined;
 }
 
-function endOf({ end }: Partial<RelaySummary>, error: L7mpError | undefined): SessionEnd {
+function endOf(end: RelayEnd, error: L7mpError | undefined): SessionEnd {
   if (end === "idle") return "idle";
   if (end !== "error") return "eof";
   if (error?.code === stopped) return "stopped";

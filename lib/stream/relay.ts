@@ -56,59 +56,107 @@ export interface RelaySummary {
  * one side becomes `closeWrite` on the other, and nothing else; the first error aborts both with itself as the reason.
  * Never rejects: what ended it is in the summary.
  */
-export async function relay(downstream: Stream, upstream: Stream, options: RelayOptions): Promise<RelaySummary> {
-  const activity: Activity = { at: performance.now() };
-  const { promise: ended, resolve } = Promise.withResolvers<{ end: RelayEnd; error?: unknown }>();
-  const fail = (error: unknown) => resolve({ end: "error", error });
-  const watch = new SilenceWatch(activity, (phase) => resolve({ end: phase }));
-
-  const run = async (source: Stream, sink: Stream, flow: Flow, way: DirectionOptions, sides: PumpOptions["sides"]) => {
-    const { blockBytes, onCut } = options;
-    await pump(source, sink, { ...way, flow, activity, sides, blockBytes, onCut });
-    options.onEnd?.(sides.source);
-    await sink.closeWrite();
-    watch.limit("linger", options.lingerMs);
-  };
-  const directions: Promise<void>[] = [];
-  const toUpstream = { source: "downstream", sink: "upstream" } as const;
-  const toDownstream = { source: "upstream", sink: "downstream" } as const;
-  if (options.direction !== "rtl") {
-    directions.push(run(downstream, upstream, options.flows.ltr, options.ltr, toUpstream));
-  }
-  if (options.direction !== "ltr") {
-    directions.push(run(upstream, downstream, options.flows.rtl, options.rtl, toDownstream));
-  }
-  if (options.direction !== "both") {
-    const [source, target] = options.direction === "ltr" ? [downstream, upstream] : [upstream, downstream];
-    source.closeWrite().catch(fail);
-    // Nobody wants what the target says, but left unread it would turn the final close into a reset.
-    discard(target);
-  }
-
-  const onAbort = () => fail(options.signal.reason);
-  options.signal.addEventListener("abort", onAbort, { once: true });
-  if (options.signal.aborted) onAbort();
-  watch.limit("idle", options.idleTimeoutMs);
-
-  Promise.all(directions).then(async () => {
-    await Promise.all([finished("downstream", downstream), finished("upstream", upstream)]);
-    resolve({ end: "eof" });
-  }).catch(fail);
-
-  const { end, error } = await ended;
-  watch.stop();
-  options.signal.removeEventListener("abort", onAbort);
-  const reason = end === "error" ? error ?? new StreamError("session ended") : undefined;
-  downstream.abort(reason);
-  upstream.abort(reason);
-  await Promise.allSettled(directions);
-  for (const step of [...options.ltr.steps, ...options.rtl.steps]) step.close?.();
-  return { dropped: droppedBy(downstream) + droppedBy(upstream), end, error };
+export function relay(downstream: Stream, upstream: Stream, options: RelayOptions): Promise<RelaySummary> {
+  return new Relay(downstream, upstream, options).run();
 }
 
-async function finished(side: Side, stream: Stream): Promise<void> {
+const toUpstream = { source: "downstream", sink: "upstream" } as const;
+const toDownstream = { source: "upstream", sink: "downstream" } as const;
+
+/** One object for what would be a dozen closures: thousands of sessions stand idle with it. */
+class Relay implements EventListenerObject {
+  readonly #downstream: Stream;
+  readonly #upstream: Stream;
+  readonly #options: RelayOptions;
+  readonly #activity: Activity = { at: performance.now() };
+  readonly #ended = Promise.withResolvers<{ end: RelayEnd; error?: unknown }>();
+  #watch: SilenceWatch | undefined;
+  #running = 0;
+
+  constructor(downstream: Stream, upstream: Stream, options: RelayOptions) {
+    this.#downstream = downstream;
+    this.#upstream = upstream;
+    this.#options = options;
+  }
+
+  async run(): Promise<RelaySummary> {
+    const directions = this.#start();
+    const { end, error } = await this.#ended.promise;
+    const { signal, ltr, rtl } = this.#options;
+    this.#watch?.stop();
+    signal.removeEventListener("abort", this);
+    const reason = end === "error" ? error ?? new StreamError("session ended") : undefined;
+    this.#downstream.abort(reason);
+    this.#upstream.abort(reason);
+    await Promise.all(directions);
+    for (const step of [...ltr.steps, ...rtl.steps]) step.close?.();
+    return { dropped: droppedBy(this.#downstream) + droppedBy(this.#upstream), end, error };
+  }
+
+  /** The session is to end with the signal's reason. */
+  handleEvent(): void {
+    this.#fail(this.#options.signal.reason);
+  }
+
+  /** Starts what is asked for; each direction's promise resolves when it is over, however it ended. */
+  #start(): readonly Promise<void>[] {
+    const { direction, signal, idleTimeoutMs } = this.#options;
+    signal.addEventListener("abort", this, { once: true });
+    if (signal.aborted) this.handleEvent();
+    this.#limit("idle", idleTimeoutMs);
+    if (direction === "both") return [this.#move(toUpstream), this.#move(toDownstream)];
+    const [source, target] = direction === "ltr"
+      ? [this.#downstream, this.#upstream]
+      : [this.#upstream, this.#downstream];
+    source.closeWrite().catch((error) => this.#fail(error));
+    // Nobody wants what the target says, but left unread it would turn the final close into a reset.
+    discard(target);
+    return [this.#move(direction === "ltr" ? toUpstream : toDownstream)];
+  }
+
+  #move(sides: PumpOptions["sides"]): Promise<void> {
+    this.#running++;
+    const { ltr, rtl, flows, blockBytes, onCut } = this.#options;
+    const forth = sides === toUpstream;
+    const [source, sink] = forth ? [this.#downstream, this.#upstream] : [this.#upstream, this.#downstream];
+    const options = {
+      ...(forth ? ltr : rtl),
+      flow: forth ? flows.ltr : flows.rtl,
+      activity: this.#activity,
+      sides,
+      blockBytes,
+      onCut,
+    };
+    return pump(source, sink, options)
+      .then(() => this.#shut(source, sink, sides))
+      .catch((error) => this.#fail(error));
+  }
+
+  /** One direction's source has ended. */
+  async #shut(source: Stream, sink: Stream, sides: PumpOptions["sides"]): Promise<void> {
+    this.#options.onEnd?.(sides.source);
+    await onSide(sides.sink, sink.closeWrite(source.ending));
+    this.#limit("linger", this.#options.lingerMs);
+    if (--this.#running > 0) return;
+    const gone = [onSide("downstream", this.#downstream.finished?.()), onSide("upstream", this.#upstream.finished?.())];
+    // Not awaited: after an abort the directions are over, whatever stands behind the streams.
+    Promise.all(gone).then(() => this.#ended.resolve({ end: "eof" }), (error) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#ended.resolve({ end: "error", error });
+  }
+
+  #limit(phase: "linger" | "idle", limitMs: number): void {
+    if (limitMs === Infinity) return;
+    this.#watch ??= new SilenceWatch(this.#activity, (phase) => this.#ended.resolve({ end: phase }));
+    this.#watch.limit(phase, limitMs);
+  }
+}
+
+async function onSide(side: Side, result: Promise<void> | undefined): Promise<void> {
   try {
-    await stream.finished?.();
+    await result;
   } catch (error) {
     if (error instanceof L7mpError) error.side ??= side;
     throw error;
