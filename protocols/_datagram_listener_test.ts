@@ -146,3 +146,25 @@ Deno.test("UDP listener survives a refusal reported on its socket and hands a re
   await listener[Symbol.asyncDispose]();
   assertEquals(socket.closed, true);
 });
+
+Deno.test("UDP listener does not keep other peers' datagrams in memory for a session that is slow", async () => {
+  const { socket, session, listener } = await open({ fork: true });
+  const slab = new Uint8Array(100_000);
+  await socket.deliver([{ from: a, data: slab.subarray(0, 10) }, { from: b, data: slab.subarray(10) }]);
+  const slow = await session();
+  assertEquals((await slow.receive())![0]!.data.buffer.byteLength, 10);
+  slow.abort();
+  await listener[Symbol.asyncDispose]();
+});
+
+Deno.test("UDP listener ends a session's pending send when the session is aborted, and not its socket", async () => {
+  const { socket, session, listener } = await open({ fork: true });
+  await socket.deliver([packet(a, "1")]);
+  const stream = await session();
+  socket.send = () => new Promise(() => {});
+  const failed = assertRejects(() => stream.send([packet(a, "stuck")]), StreamError, "over");
+  stream.abort(new StreamError("over"));
+  await failed;
+  assertEquals(socket.closed, false);
+  await listener[Symbol.asyncDispose]();
+});
