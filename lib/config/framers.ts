@@ -85,7 +85,7 @@ function withLineMode(listener: ListenerDocument, i: number, registry: Registry)
 function needsLineMode(address: ParsedAddress): boolean {
   if ("dual" in address) return false;
   const { settings, layer } = address.single.levels[0];
-  const spoken = ["text", "binary", "lines", "null_lines", "chunks"];
+  const spoken = ["binary", "lines", "null_lines", "chunks"];
   return layer?.name === "WebSocket" && spoken.every((key) => settings[key] === undefined);
 }
 

@@ -77,6 +77,7 @@ Deno.test("documentFromWords() gives a WebSocket beside STDIO line mode unless s
   assertEquals(lines("STDIN!!STDOUT", "ws:h:1"), [undefined, true]);
   assertEquals(lines("-", "ws-c:unix:/x"), [undefined, true]);
   assertEquals(lines("-", "ws://h/,binary"), [undefined, undefined]);
+  assertEquals(lines("-", "ws://h/,text"), [undefined, true]);
   assertEquals(lines("-,lines", "ws://h/"), [true, undefined]);
   assertEquals(lines("tcp-l:80", "ws://h/"), [undefined, undefined]);
   assertEquals(lines("-", "ws://h/", { messageType: "binary" }), [undefined, undefined]);
@@ -87,6 +88,7 @@ Deno.test("documentFromWords() writes --text, -6 and --compat where they take ef
     protocol: "WebSocket",
     port: 80,
     text: true,
+    lines: true,
   });
   const six = sides(["tcp-l:80", "tcp:h:1"], { ipVersion: 6 });
   assertEquals(six.listener.address, "::");
