@@ -30,8 +30,7 @@ export interface ByteSocketKind {
   /** A half that does not exist: it has ended from the start. */
   readonly readOnly?: boolean;
   readonly writeOnly?: boolean;
-  /** Half-close of a `plain` descriptor, and its release; default: nothing, and `close`. */
-  onCloseWrite?(): void;
+  /** How the descriptor is given up; default: `close`. */
   onRelease?(): void;
 }
 
@@ -251,7 +250,12 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
     if (this.#rest) await this.#flushed;
     if (this.#writeEnded) return;
     this.#writeEnded = true;
-    if (this.#kind.type === "plain") return this.#kind.onCloseWrite?.();
+    if (this.#kind.type === "plain") {
+      // The reader of a pipe sees its end when the last writer has gone; a terminal has no half-close.
+      if (!this.#kind.writeOnly) return;
+      this.#detach();
+      return releaseDescriptor(this.fd, this.#kind);
+    }
     if (libc.shutdown(this.fd, SHUT_WR) < 0) {
       const error = errno();
       throw error === ENOTCONN

@@ -1,12 +1,12 @@
 // What only the native driver promises: options as the kernel sees them, memory, descriptors, the reactor's sleep.
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, StreamError } from "../errors.ts";
 import { isNativeByteHandle, wouldBlock } from "../stream/native_handle.ts";
 import type { Driver } from "../driver.ts";
 import type { ByteStream, SocketAddress } from "../stream/stream.ts";
 import * as c from "./constants.ts";
-import { libc, libcFailure } from "./libc.ts";
+import { cString, libc, libcFailure } from "./libc.ts";
 import { openNativeDriver } from "./mod.ts";
 import { getInteger } from "./socket_options.ts";
 import { NativePeer, peerKey } from "./peer.ts";
@@ -178,4 +178,107 @@ nativeTest("encodes the key of a peer back into its address", async () => {
     const bytes = encodeSockaddr(address);
     assertEquals(new NativePeer(peerKey(bytes, 0, bytes.length)).address, address);
   }
+});
+
+nativeTest("gives the rest of the program a turn while one stream is always ready", async (driver) => {
+  const [near, far] = await pair(driver);
+  const handle = handleOf(far);
+  await near.write(new Uint8Array(100_000));
+  await handle.waitReadable();
+  const [buffer, counts] = [new Uint8Array(10), [] as number[]];
+  for (let i = 0; i < 100; i++) counts.push(handle.tryRead(buffer, 10));
+  assert(counts.includes(wouldBlock), "a hundred reads in one turn");
+  await handle.waitReadable();
+  assertEquals(handle.tryRead(buffer, 10), 10);
+});
+
+nativeTest("learns each sender's name in full, however short the one before", async (driver) => {
+  const name = (suffix: string): SocketAddress => ({ family: "unix", path: `@l7mp-${Deno.pid}-${suffix}` });
+  const receiver = await driver.openDatagram({ local: name("r") }, {});
+  for (const suffix of ["a", "somebody-with-a-long-name", "b"]) {
+    const sender = await driver.openDatagram({ local: name(suffix) }, {});
+    await sender.send([{ data: new Uint8Array(1) }], receiver.local);
+    assertEquals((await receiver.receive())![0]!.from.address, name(suffix));
+    sender.close();
+  }
+});
+
+nativeTest("gives a path the permissions of the umask where none are asked for", async (driver) => {
+  const folder = await Deno.makeTempDir({ prefix: "l7mp-native-" });
+  const umask = Deno.umask(0o027);
+  try {
+    const path = `${folder}/socket`;
+    const listener = await driver.listenStream({ family: "unix", path }, { backlog: 1 });
+    assertEquals((await Deno.lstat(path)).mode! & 0o777, 0o750);
+    assertEquals(Deno.umask(), 0o027);
+    listener.close();
+  } finally {
+    Deno.umask(umask);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+nativeTest("adopts both ends of a pipe: back-pressure, end, and a reader that has gone", async (driver) => {
+  const folder = await Deno.makeTempDir({ prefix: "l7mp-native-" });
+  try {
+    const path = `${folder}/fifo`;
+    driver.mkfifo(path, 0o600);
+    const open = (): [ByteStream, ByteStream] => {
+      const input = libc.open(cString(path), c.O_RDONLY | c.O_NONBLOCK, 0);
+      const output = libc.open(cString(path), c.O_WRONLY, 0);
+      assertEquals(driver.descriptorKind(input), "pipe");
+      const adopt = (fd: number, direction: "read" | "write") =>
+        driver.adoptDescriptor(fd, { name: `FD:${direction}`, direction, keepOpen: false }) as ByteStream;
+      return [adopt(input, "read"), adopt(output, "write")];
+    };
+    const [reader, writer] = open();
+    const sent = new Uint8Array(300_000).map((_, i) => i);
+    let written = false;
+    const writing = writer.write(sent).then(() => written = true);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert(!written, "a pipe does not hold 300000 bytes");
+    let at = 0;
+    for (; at < sent.length;) {
+      for (const byte of (await reader.read())!) assertEquals(byte, sent[at++]);
+    }
+    await writing;
+    await writer.closeWrite();
+    await writer.closeWrite();
+    assertEquals(await reader.read(), null);
+    await assertRejects(() => writer.write(sent), StreamError, "FD:write");
+    writer.abort();
+    reader.abort();
+
+    const [gone, lonely] = open();
+    gone.abort();
+    await assertRejects(() => lonely.write(sent), StreamError, "write(FD:write): Broken pipe");
+    lonely.abort();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "native driver lets the process end when no socket is left",
+  ignore: libcFailure !== undefined,
+  async fn() {
+    const module = new URL("./mod.ts", import.meta.url).href;
+    const program = `
+      import { openNativeDriver } from ${JSON.stringify(module)};
+      const driver = openNativeDriver();
+      for (let i = 0; i < 2; i++) {
+        const socket = await driver.openDatagram({ local: { family: "inet", host: "127.0.0.1", port: 0 } }, {});
+        const receiving = socket.receive();
+        await new Promise((resolve) => setTimeout(resolve, 20)); // the wait is in its thread now
+        socket.close();
+        console.log(await receiving);
+      }`;
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-check", program],
+      signal: AbortSignal.timeout(10_000),
+    });
+    const { success, stdout, stderr } = await command.output();
+    assert(success, `it had to be stopped: ${new TextDecoder().decode(stderr)}`);
+    assertEquals(new TextDecoder().decode(stdout), "null\nnull\n");
+  },
 });

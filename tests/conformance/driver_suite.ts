@@ -604,7 +604,10 @@ const tests: Readonly<Record<string, Test>> = {
     assertEquals(codeOf(assertThrows(() => driver.descriptorKind(19_999), L7mpError)), "EBADF");
   },
   "adopts inherited files, pipes and sockets": async (_, options) => {
-    assertEquals(await runChild("driver_descriptor_child.ts", options, 'exec 3<"$0" 4</ 5</dev/null;'), "ok");
+    assertEquals(
+      await runChild("driver_descriptor_child.ts", options, 'exec 3<"$0" 4</ 5</dev/null; printf abc |'),
+      "ok",
+    );
   },
   "an idle session holds little memory": async (_, options) => {
     const bytes = Number(await runChild("driver_idle_child.ts", options));

@@ -1,6 +1,6 @@
 /**
- * Adopts descriptors it inherited: 3 is a regular file, 4 a directory, 5 /dev/null. Arguments: module and export that
- * open the driver. Prints `ok`.
+ * Adopts descriptors it inherited: 0 is a pipe that holds `abc` and ends, 3 a regular file, 4 a directory, 5 /dev/null.
+ * Arguments: module and export that open the driver. Prints `ok`.
  */
 import type { Driver } from "../../lib/driver.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
@@ -30,6 +30,12 @@ try {
 } catch (error) {
   expect("reading 4", (error as { code?: string }).code, "EISDIR");
 }
+
+const input = driver.adoptDescriptor(0, { name: "STDIN", direction: "read", keepOpen: true }) as ByteStream;
+let text = "";
+for (let view = await input.read(); view; view = await input.read()) text += new TextDecoder().decode(view);
+input.abort();
+expect("reading 0", text, "abc");
 
 const nothing = adopt(5, "read");
 expect("reading 5", await nothing.read(), null);
