@@ -86,7 +86,7 @@ class Listener implements StreamListener, WatchOwner {
     const unix = remote.family === "unix";
     const local = this.#wildcard ? localAddress(fd) : this.local;
     const name = formatAddress(unix && remote.path === "" ? local : remote);
-    const info = { protocol: unix ? "UNIX" : "TCP", name, local, remote, halfCloses: true };
+    const info = { protocol: unix ? "UnixDomainSocket" : "TCP", name, local, remote, halfCloses: true };
     return new ByteSocket(fd, info, unix ? unixSocket : tcpSocket, this.shared);
   }
 

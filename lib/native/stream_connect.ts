@@ -35,7 +35,7 @@ export async function connectStream(
     if (options.local) path = bindSocket(fd, options.local, SOCK_STREAM, options.localPath ?? {});
     await connectSocket(fd, target, remote, signal, shared);
     const info = {
-      protocol: family === AF_UNIX ? "UNIX" : "TCP",
+      protocol: family === AF_UNIX ? "UnixDomainSocket" : "TCP",
       name: formatAddress(remote),
       local: localAddress(fd),
       remote: peerAddress(fd) ?? remote,

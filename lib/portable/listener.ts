@@ -121,7 +121,7 @@ class Listener implements StreamListener, Owned {
     const remote = fromRuntime(conn.remoteAddr);
     if (!unix) setTcpOptions(conn as Deno.TcpConn, this.#options);
     const name = formatAddress(remote.family === "unix" && remote.path === "" ? local : remote);
-    const info = { protocol: unix ? "UNIX" : "TCP", name, local, remote, halfCloses: true };
+    const info = { protocol: unix ? "UnixDomainSocket" : "TCP", name, local, remote, halfCloses: true };
     return new ByteSocket(conn, info, this.#owned);
   }
 

@@ -78,7 +78,7 @@ async function connectUnix(
     throw signal.reason;
   }
   const info = {
-    protocol: "UNIX",
+    protocol: "UnixDomainSocket",
     name: formatAddress(remote),
     local: fromRuntime(conn.localAddr),
     remote,

@@ -189,6 +189,7 @@ driverTest("UNIX-LISTEN owns its path: mode, stale sockets, removal", async ({ c
   assertEquals(Deno.statSync(filename).mode! & 0o777, 0o600);
   const client = await connect<ByteStream>(unix, { address: filename }, context);
   const server = await accept<ByteStream>(listener);
+  assertEquals([client.info.protocol, server.info.protocol], ["UnixDomainSocket", "UnixDomainSocket"]);
   await halfClosesBothWays(client, server);
   const inUse = await assertRejects(() => listen(unix, { filename, fork: true }, context), ConnectError);
   assertEquals(inUse.message, `bind(AF=1 "${filename}"): Address already in use; use unlink-early`);
