@@ -153,6 +153,8 @@ export interface StepContext {
   readonly session: { readonly name: string; readonly metadata: Readonly<Record<string, unknown>> };
   /** `ltr`: towards upstream; `rtl`: towards downstream. */
   readonly flow: "ltr" | "rtl";
+  /** Counts messages (one unless said) that the step does not pass on because something is wrong with them. */
+  drop(messages?: number): void;
 }
 
 /**

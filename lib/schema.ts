@@ -118,6 +118,23 @@ export function integer(notes: Notes<number> & Range = {}): Schema<number> {
   };
 }
 
+/** A number of attempts: without a value, or as -1, without end (Infinity). */
+export function attempts(notes: Notes<number> = {}): Schema<number> {
+  const check = (value: unknown, at: string) => {
+    if (!Number.isInteger(value) || (value as number) < -1) return fail(at, value, "a count, or -1 for ever");
+    return value === -1 ? Infinity : value as number;
+  };
+  return {
+    type: "attempts",
+    notes,
+    isSwitch: true,
+    parse: check,
+    fromText: (text, at) => text === undefined ? Infinity : check(integerFromText(text, at), `option "${at}"`),
+    print: (value) => value === Infinity ? -1 : value,
+    json: () => ({ type: "integer", minimum: -1 }),
+  };
+}
+
 /** A file mode: octal on the command line, an octal string such as "600" in the document. */
 export function mode(notes: Notes<number> = {}): Schema<number> {
   const read = (text: string, at: string) => /^[0-7]{1,5}$/.test(text) ? parseInt(text, 8) : fail(at, text, "octal");

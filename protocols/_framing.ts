@@ -38,6 +38,7 @@ function joiningStep(codec: Codec, context: StepContext): Step {
         pieces = codec.encode(message.data);
       } catch (error) {
         if (!(error instanceof LimitError)) throw error;
+        context.drop();
         context.log.warn("datagram.dropped", `${messageOf(error)}, dropped`, { bytes: message.data.length });
         return;
       }

@@ -39,6 +39,7 @@ export function decapStep(context: StepContext): Step {
         payload = decapPayload(data);
       } catch (error) {
         dropped++;
+        context.drop();
         const why = (error as Error).message;
         const message = `JSONDECAP: message of ${data.length} bytes ${why}, dropped (${dropped} so far)`;
         context.log.warn("datagram.dropped", message, { bytes: data.length, dropped });

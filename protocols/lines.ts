@@ -176,6 +176,9 @@ function step(spec: LinesSpec, context: StepContext): Step {
     maxBytes: limit.bytes,
     maxOption: limit.option,
   };
-  const onDrop = (why: string) => context.log.warn("datagram.dropped", `LINES: ${why}, dropped`);
+  const onDrop = (why: string) => {
+    context.drop();
+    context.log.warn("datagram.dropped", `LINES: ${why}, dropped`);
+  };
   return framingStep(lineCodec(options, onDrop), context);
 }

@@ -7,11 +7,24 @@ type Shape = { readonly [key: string]: Shape | "any" | readonly [Shape | "any"] 
 const spec = "any";
 const transform: Shape = { spec };
 const cluster: Shape = { name: "any", spec, endpoints: [{ name: "any", spec: { address: "any", port: "any" } }] };
-const retry: Shape = { retry_on: "any", num_retries: "any", timeout: "any", interval: "any", backoff: "any" };
+const retry: Shape = Object.fromEntries(
+  ["retry_on", "num_retries", "num_reconnects", "reconnect_on", "timeout", "interval", "backoff", "buffer"]
+    .map((key) => [key, "any" as const]),
+);
 const route: Shape = { ingress: [transform], egress: [transform], destination: cluster, retry };
 const session: Shape = Object.fromEntries(
-  ["linger", "idle_timeout", "block_size", "max_message", "direction", "one_message", "no_close", "dump"]
-    .map((key) => [key, "any" as const]),
+  [
+    "linger",
+    "idle_timeout",
+    "block_size",
+    "max_message",
+    "direction",
+    "one_message",
+    "no_close",
+    "dump",
+    "preamble_upstream",
+    "preamble_downstream",
+  ].map((key) => [key, "any" as const]),
 );
 const admin: Shape = Object.fromEntries(
   ["log_level", "log_file", "log_format", "access_log_path", "statistics", "grace", "timeout", "driver"]

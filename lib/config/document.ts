@@ -26,6 +26,9 @@ export interface SessionDocument {
   direction?: "both" | "ltr" | "rtl";
   one_message?: boolean;
   no_close?: boolean;
+  /** Sent once at the start to address2 (`-p`), or to address1 (`-P`). */
+  preamble_upstream?: string;
+  preamble_downstream?: string;
   /** `-v`, `-x`: copy transferred data to stderr. */
   dump?: "text" | "hex" | "both";
 }
@@ -51,6 +54,12 @@ export interface RetryDocument {
   timeout?: string | number;
   interval?: string | number;
   backoff?: string | number;
+  /** Attempts after the loss of a connection; -1: for ever. */
+  num_reconnects?: number;
+  /** What a loss is: `any` end of the connection, or only an `error`. */
+  reconnect_on?: "any" | "error";
+  /** Bytes kept while the connection is away. */
+  buffer?: number | string;
 }
 
 export interface TransformDocument {

@@ -84,6 +84,8 @@ export function half(address: ParsedAddress, which: "read" | "write"): Stack {
 /** Kind of the stack's top, before the options that change it. */
 export function kindOf({ levels }: Stack): Kind {
   const [level]: readonly Level[] = levels;
+  // Opened anew for every message, an endpoint takes messages whatever it is.
+  if (level!.settings.foreachmsg === true) return "datagram";
   return level!.protocol ? level!.protocol.kind : level!.layer!.gives;
 }
 

@@ -5,7 +5,7 @@ import { lexAddress, type LexedAddress, textOf, type Token } from "./lexer.ts";
 import { type Names, unknownType } from "./names.ts";
 import { applyOption } from "./options.ts";
 import { parseParameters } from "./parameters.ts";
-import { getKey, pluginOf, setKey, type Stack } from "./stack.ts";
+import { engineFields, getKey, pluginOf, setKey, type Stack, typeName } from "./stack.ts";
 import { putOver, stackOf } from "./stack_of.ts";
 import { partsOf } from "./typed_level.ts";
 import { isUrl, parseUrl } from "./url_form.ts";
@@ -16,7 +16,13 @@ export type ParsedAddress = { readonly single: Stack } | {
 };
 
 // Overlays of the engine's own: they stand for an option of what follows.
-const optionOverlays: Readonly<Record<string, string>> = { LINES: "lines", CHUNKS: "chunks" };
+const optionOverlays: Readonly<Record<string, readonly [key: string, value: unknown]>> = {
+  LINES: ["lines", true],
+  CHUNKS: ["chunks", true],
+  AUTORECONNECT: ["reconnect", -1],
+  WAITFORDATA: ["waitfordata", true],
+  FOREACHMSG: ["foreachmsg", true],
+};
 
 /**
  * Reads one address. `tail` are the words after `--`, for EXEC-ARG and SHELL-ARG. Throws `ConfigError` in the words of
@@ -62,7 +68,11 @@ function parseBody(body: readonly Token[], names: Names, word: string, tail?: re
   const option = optionOverlays[head.toUpperCase()];
   if (option && rest.length > 0 && !names.type(head)) {
     const inner = parseBody(rest, names, word, tail);
-    inner.stack.levels[0].settings[option] = true;
+    const [key, value] = option;
+    if (!(key in engineFields(inner.stack.role))) {
+      throw new ConfigError(`"${head}" needs an address that connects after it, not ${typeName(inner.stack)}`);
+    }
+    inner.stack.levels[0].settings[key] = value;
     return inner;
   }
   const found = names.type(head);

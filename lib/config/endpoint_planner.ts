@@ -2,6 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import type { Direction } from "../protocol.ts";
 import { nameOf } from "./address_printer.ts";
+import { checkConnect } from "./check_connect.ts";
 import { kindOf } from "./document_reader.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
@@ -58,7 +59,11 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction): E
     layers,
     stream: streamOptions.parse(outer.settings, at),
   };
-  if (role !== "listen") return { ...endpoint, connect: connectOptions.parse(outer.settings, at) };
+  if (role !== "listen") {
+    const connect = connectOptions.parse(outer.settings, at);
+    checkConnect(endpoint, connect);
+    return { ...endpoint, connect };
+  }
   const listen = listenOptions.parse(outer.settings, at);
   // Listeners of files serve many sessions unless they say otherwise; one as destination waits for one peer.
   const fork = place === "listener" && listen.oneshot !== true && (listen.fork ?? true);

@@ -19,6 +19,7 @@ export const streamOptions = s.object({
   cr: s.boolean({ group: "data", help: "Lines here end in CR, newline on the other side" }),
   lines: s.boolean({ group: "data", help: "Lines are messages on this address" }),
   null_lines: s.boolean({ group: "data", help: "As lines, separated by NUL" }),
+  strict: s.boolean({ group: "data", help: "With lines: drop those that are too long or unfinished, with a warning" }),
   chunks: s.boolean({ group: "data", help: "Each block read is a message" }),
   idle_timeout: s.duration({ group: "sessions", help: "End the session after this long without data" }),
 });
@@ -60,5 +61,23 @@ export const connectOptions = s.object({
   interval: s.duration({ group: "connecting", aliases: ["intervall"], help: "Wait between tries (default 1)" }),
   backoff: s.duration({ group: "connecting", help: "Double the interval up to this, with jitter" }),
   connect_timeout: s.duration({ group: "connecting", help: "Limit for opening, name resolution included" }),
+  reconnect: s.attempts({
+    group: "connecting",
+    help: "Open a lost connection again, with at most this many attempts (default: for ever); the session goes on",
+    example: "5",
+  }),
+  reconnect_on: s.choice(["any", "error"], {
+    group: "connecting",
+    help: "With reconnect: what a loss is; error leaves out the peer's orderly end (default any)",
+  }),
+  reconnect_buffer: s.size({
+    min: 1,
+    group: "connecting",
+    help: "With reconnect: data kept while the connection is away (default 1M)",
+  }),
+  preamble: s.string({ group: "connecting", help: "Sent first on every connection", example: "hello" }),
+  preamble_file: s.string({ group: "connecting", help: "File whose content is sent first on every connection" }),
+  waitfordata: s.boolean({ group: "connecting", help: "Open only when there is something to send" }),
+  foreachmsg: s.boolean({ group: "connecting", help: "Open anew for every message; answers come back as messages" }),
 });
 export type ConnectOptions = s.SpecOf<typeof connectOptions>;

@@ -119,7 +119,16 @@ export function specOf(address: ParsedAddress, place: Place): SpecDocument {
   return { protocol, ...(role && { role }), ...spec };
 }
 
-const retryKeys = ["retry", "forever", "interval", "backoff", "connect_timeout"] as const;
+const retryKeys = [
+  "retry",
+  "forever",
+  "interval",
+  "backoff",
+  "connect_timeout",
+  "reconnect",
+  "reconnect_on",
+  "reconnect_buffer",
+] as const;
 
 /** A connector's address goes to the cluster's endpoint, and its retry options to the route. */
 function destinationOf(address: ParsedAddress): { destination: ClusterDocument; retry?: RetryDocument } {
@@ -143,11 +152,15 @@ function destinationOf(address: ParsedAddress): { destination: ClusterDocument; 
 
 function retryOf(settings: Settings): RetryDocument | undefined {
   if (retryKeys.every((key) => settings[key] === undefined)) return undefined;
+  const { reconnect, reconnect_on, reconnect_buffer } = settings;
   return {
-    retry_on: "connect-failure",
+    retry_on: reconnect ? "always" : "connect-failure",
     num_retries: settings.forever === true ? -1 : settings.retry as number | undefined ?? 0,
     timeout: settings.connect_timeout as string | undefined ?? "0s",
     interval: settings.interval as string | undefined ?? "1s",
     ...(settings.backoff !== undefined && { backoff: settings.backoff as string }),
+    ...(reconnect ? { num_reconnects: reconnect as number } : {}),
+    ...(reconnect && reconnect_on !== undefined ? { reconnect_on: reconnect_on as "any" | "error" } : {}),
+    ...(reconnect && reconnect_buffer !== undefined ? { buffer: reconnect_buffer as number } : {}),
   };
 }

@@ -1,4 +1,4 @@
-/** The plan: a checked document, names resolved to plug-ins, ready to open. Types only; `planner.ts` makes it. */
+/** The plan: a checked document, names resolved to plug-ins, ready to open: types, and one default. */
 import type { AddressType, Direction, Layer, Protocol, Transform } from "../protocol.ts";
 import type { StreamKind } from "../stream/stream.ts";
 import type { ConnectOptions, ListenOptions, StreamOptions } from "./engine_options.ts";
@@ -52,7 +52,22 @@ export interface Retry {
   readonly backoffMs?: number;
   /** Limit of one try; 0: none. */
   readonly timeoutMs: number;
+  /** What happens when a connection is lost that had been there; absent: the session ends. */
+  readonly reconnect?: Reconnect;
 }
+
+/** How a lost connection is opened again. The waits are those of the retry it belongs to. */
+export interface Reconnect {
+  /** Attempts in a row; Infinity for ever. */
+  readonly count: number;
+  /** `error`: only a failure is a loss. `any`: the peer's orderly end is one too. */
+  readonly on: "any" | "error";
+  /** Data kept while the connection is away. */
+  readonly bufferBytes: number;
+}
+
+/** Default of `Reconnect.bufferBytes`. */
+export const reconnectBufferBytes = 1 << 20;
 
 export interface SessionPlan {
   /** Absent: 0.5 s, or 60 s between two streams that half-close (addresses.md D1). Infinity: for ever. */
@@ -64,6 +79,9 @@ export interface SessionPlan {
   readonly direction: "both" | "ltr" | "rtl";
   readonly oneMessage: boolean;
   readonly dump?: "text" | "hex" | "both";
+  /** Sent once at the start of the session, before anything else. */
+  readonly preambleUpstream?: string;
+  readonly preambleDownstream?: string;
 }
 
 export interface PlannedListener {

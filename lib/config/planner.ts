@@ -1,13 +1,20 @@
 /** From the document to the plan: names resolved, everything checked, nothing opened. */
 import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
-import { duration, size } from "../schema.ts";
+import { attempts, duration, size } from "../schema.ts";
 import { checkDocument } from "./check_document.ts";
 import type { Document, RetryDocument, SessionDocument } from "./document.ts";
 import { half, kindOf, type ReadListener, readListener } from "./document_reader.ts";
 import { planEndpoint } from "./endpoint_planner.ts";
 import { completeDocument } from "./framers.ts";
-import type { Plan, PlannedListener, Retry, SessionPlan } from "./plan.ts";
+import {
+  type Plan,
+  type PlannedListener,
+  type Reconnect,
+  reconnectBufferBytes,
+  type Retry,
+  type SessionPlan,
+} from "./plan.ts";
 import { pluginOf } from "./stack.ts";
 import { planSteps } from "./step_planner.ts";
 
@@ -101,6 +108,7 @@ const sizes = size({ min: 1 });
 
 function planSession(options: SessionDocument, at: string): SessionPlan {
   const { linger, idle_timeout, block_size, max_message, direction = "both", one_message = false, dump } = options;
+  const { preamble_upstream, preamble_downstream } = options;
   oneOf(direction, ["both", "ltr", "rtl"], `${at}.direction`);
   if (dump !== undefined) oneOf(dump, ["text", "hex", "both"], `${at}.dump`);
   const idle = idle_timeout === undefined ? undefined : times.parse(idle_timeout, `${at}.idle_timeout`);
@@ -112,6 +120,8 @@ function planSession(options: SessionDocument, at: string): SessionPlan {
     direction: direction as Direction,
     oneMessage: one_message,
     ...(dump && { dump }),
+    ...(preamble_upstream !== undefined && { preambleUpstream: preamble_upstream }),
+    ...(preamble_downstream !== undefined && { preambleDownstream: preamble_downstream }),
   };
 }
 
@@ -133,5 +143,21 @@ function planRetry(retry: RetryDocument | undefined, at: string): Retry {
     intervalMs: times.parse(interval, `${at}.interval`),
     ...(backoff !== undefined && { backoffMs: times.parse(backoff, `${at}.backoff`) }),
     timeoutMs: times.parse(timeout, `${at}.timeout`),
+    ...(retry_on === "always" || retry_on === "disconnect" ? { reconnect: planReconnect(retry, at) } : {}),
+  };
+}
+
+const counts = attempts();
+
+/** Without a count of its own, at least one attempt and as many as for connecting. */
+function planReconnect(
+  { num_retries = 1, num_reconnects, reconnect_on, buffer }: RetryDocument,
+  at: string,
+): Reconnect {
+  if (reconnect_on !== undefined) oneOf(reconnect_on, ["any", "error"], `${at}.reconnect_on`);
+  return {
+    count: counts.parse(num_reconnects ?? (num_retries === -1 ? -1 : Math.max(1, num_retries)), `${at}.num_reconnects`),
+    on: reconnect_on ?? "any",
+    bufferBytes: sizes.parse(buffer ?? reconnectBufferBytes, `${at}.buffer`),
   };
 }

@@ -70,7 +70,8 @@ function optionParts({ levels: [{ settings }] }: Stack, registry: Registry, towa
     const wanted = key === "chunks" ? "CHUNKS" : "LINES";
     const transform = registry.transforms.find((transform) => transform.name === wanted);
     if (!transform) throw new ConfigError(`option "${key}" needs ${wanted}, which this build lacks`);
-    const spec = transform.spec.parse(key === "null_lines" ? { sep: "\0" } : {}, key);
+    const strict = key !== "chunks" && settings.strict === true;
+    const spec = transform.spec.parse({ ...(key === "null_lines" && { sep: "\0" }), ...(strict && { strict }) }, key);
     parts.push({ transform, spec, reverse: towards, name: wanted });
   }
   return towards ? parts.reverse() : parts;

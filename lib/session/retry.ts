@@ -1,9 +1,23 @@
 /** Tries an opening again (`retry`, `forever`, `interval`, `backoff`). */
-import type { Retry } from "../config/plan.ts";
+import type { ConnectOptions } from "../config/engine_options.ts";
+import { reconnectBufferBytes, type Retry } from "../config/plan.ts";
 import { L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 
 export const noRetry: Retry = { count: 0, intervalMs: 1000, timeoutMs: 0 };
+
+/** What the options of an address ask for; those of address2 stand in its route. */
+export function retryOf(options: ConnectOptions | undefined): Retry {
+  const { retry = 0, forever, interval = 1000, backoff, connect_timeout = 0 } = options ?? {};
+  const { reconnect = 0, reconnect_on = "any", reconnect_buffer = reconnectBufferBytes } = options ?? {};
+  return {
+    count: forever ? Infinity : retry,
+    intervalMs: interval,
+    backoffMs: backoff,
+    timeoutMs: connect_timeout,
+    ...(reconnect > 0 && { reconnect: { count: reconnect, on: reconnect_on, bufferBytes: reconnect_buffer } }),
+  };
+}
 
 /**
  * Calls `open` until it succeeds, `retry.count` further tries have failed, or an error says that trying again cannot

@@ -8,9 +8,10 @@ import { limitMessages } from "../stream/ends.ts";
 import type { Flow } from "../stream/pump.ts";
 import { type DirectionOptions, type Flows, relay, type RelayEnd, type RelaySummary } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
-import { connect, welcome, withEnds } from "./open.ts";
+import { openConnector, sendFirst } from "./connector.ts";
 import { sessionMetadata } from "./metadata.ts";
-import { withRetry } from "./retry.ts";
+import { welcome, withEnds } from "./open.ts";
+import { retryOf } from "./retry.ts";
 
 /** What every session of a process shares. */
 export interface SessionEnvironment {
@@ -89,6 +90,8 @@ class Session {
   readonly #called: boolean;
   #source: string;
   #warnedOfCut = false;
+  /** Messages that transforms left out. */
+  #dropped = 0;
 
   constructor({ name, planned, environment, incoming, signal, flows }: SessionParts) {
     this.#name = name;
@@ -105,6 +108,7 @@ class Session {
   async run(): Promise<SessionRecord> {
     try {
       const [downstream, upstream] = await this.#open();
+      await this.#greet(downstream, upstream);
       const summary = await this.#relay(downstream, upstream);
       // Now only what lies behind the streams may still be there: a child that was told to end.
       await Promise.allSettled([downstream.finished?.(), upstream.finished?.()]);
@@ -114,7 +118,8 @@ class Session {
     }
   }
 
-  #record({ end, error: cause, dropped }: RelaySummary): SessionRecord {
+  #record({ end, error: cause, dropped: droppedByStreams }: RelaySummary): SessionRecord {
+    const dropped = droppedByStreams + this.#dropped;
     const { ltr, rtl } = this.#flows;
     const cut = end === "error" ? asL7mpError(cause) : undefined;
     const reason = endOf(end, cut);
@@ -148,7 +153,7 @@ class Session {
     const incoming = this.#incoming;
     this.#incoming = undefined;
     if (!incoming) {
-      const downstream = await onSide("downstream", () => connectFirst(endpoint, context, this.#signal, this.#log));
+      const downstream = await onSide("downstream", () => openConnector(endpoint, retryOf(endpoint.connect), context));
       this.#source = downstream.info.name;
       try {
         return [downstream, await this.#openTarget(context, downstream.info)];
@@ -177,8 +182,22 @@ class Session {
   #openTarget(context: Context, downstream: StreamInfo): Promise<Stream> {
     const { target, retry } = this.#planned;
     const own = { ...context, direction: target.direction, downstream };
-    const open = () => connect(target, own, retry.timeoutMs);
-    return onSide("upstream", () => withRetry(open, retry, this.#signal, this.#log));
+    return onSide("upstream", () => openConnector(target, retry, own));
+  }
+
+  /** Sends what the session is to begin with (`-p`, `-P`). */
+  async #greet(downstream: Stream, upstream: Stream): Promise<void> {
+    const { preambleUpstream, preambleDownstream } = this.#planned.session;
+    const give = (side: "downstream" | "upstream", stream: Stream, text: string) =>
+      onSide(side, () => sendFirst(stream, new TextEncoder().encode(text), this.#signal));
+    try {
+      if (preambleUpstream !== undefined) await give("upstream", upstream, preambleUpstream);
+      if (preambleDownstream !== undefined) await give("downstream", downstream, preambleDownstream);
+    } catch (error) {
+      downstream.abort(error);
+      upstream.abort(error);
+      throw error;
+    }
   }
 
   #relay(downstream: Stream, upstream: Stream): Promise<RelaySummary> {
@@ -211,7 +230,8 @@ class Session {
     const tap = this.#environment.tap?.(this.#name);
     if (!tap && steps.length === 0) return untouched[source.kind];
     const session = { name: this.#name, metadata: sessionMetadata(this.#name, downstream) };
-    const made = makeSteps(steps, source.kind, flow, this.#planned, session, this.#log);
+    const own = { session, flow, log: this.#log, drop: (messages = 1) => void (this.#dropped += messages) };
+    const made = makeSteps(steps, source.kind, { ...own, maxMessageBytes: this.#planned.session.maxMessageBytes });
     return { ...made, tap: tap && ((data) => tap(flow, data)) };
   }
 
@@ -232,12 +252,6 @@ const untouched: Readonly<Record<StreamKind, DirectionOptions>> = {
   byte: { steps: [], payload: "byte" },
   datagram: { steps: [], payload: "datagram" },
 };
-
-function connectFirst(endpoint: Endpoint, context: Context, signal: AbortSignal, log: Log): Promise<Stream> {
-  const { retry = 0, forever, interval = 1000, backoff, connect_timeout = 0 } = endpoint.connect ?? {};
-  const policy = { count: forever ? Infinity : retry, intervalMs: interval, backoffMs: backoff, timeoutMs: 0 };
-  return withRetry(() => connect(endpoint, context, connect_timeout), policy, signal, log);
-}
 
 /** The context for address1; address2 gets the same with its own direction and the caller's facts. */
 export function contextOf(
@@ -277,21 +291,12 @@ function handle(stream: Stream): string {
 function makeSteps(
   planned: readonly PlannedStep[],
   input: StreamKind,
-  flow: "ltr" | "rtl",
-  { session: { maxMessageBytes } }: PlannedListener,
-  session: StepContext["session"],
-  log: Log,
+  own: Omit<StepContext, "input">,
 ): { steps: Step[]; payload: StreamKind } {
   const steps: Step[] = [];
   let payload = input;
   for (const { transform, spec, reverse } of planned) {
-    const context = {
-      log,
-      input: payload,
-      maxMessageBytes,
-      session,
-      flow,
-    };
+    const context = { ...own, input: payload };
     const step = reverse ? transform.backward?.(spec, context) : transform.forward?.(spec, context);
     if (!step) continue;
     steps.push(step);

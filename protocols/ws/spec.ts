@@ -60,6 +60,7 @@ export const wsSpec = s.object({
   binary: s.boolean({ group: "websocket", help: "Send binary messages, also from lines" }),
   /** The engine's option: lines go out as text where they are text. */
   lines: s.boolean(),
+  null_lines: s.boolean(),
   ping_interval: s.duration({ group: "websocket", help: "Ping after this long without receiving anything" }),
   ping_timeout: s.duration({ group: "websocket", help: "Fail when a ping is not answered within this time (30)" }),
   close_code: s.integer({ min: 1000, max: 4999, group: "websocket", help: "Code of our close frame (1000)" }),

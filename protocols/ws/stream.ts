@@ -159,7 +159,7 @@ export class WebSocketStream implements DatagramStream {
       context.log.error("datagram.dropped", message, { bytes: data.length });
       return undefined;
     }
-    if (spec.binary || context.http?.messageType === "binary" || !spec.lines) return true;
+    if (spec.binary || context.http?.messageType === "binary" || !(spec.lines || spec.null_lines)) return true;
     if (isUtf8(data)) return false;
     this.#warnOnce(`${this.info.name}: a line is not UTF-8, so it goes out as a binary message`);
     return true;

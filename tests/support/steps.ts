@@ -19,6 +19,7 @@ export function stepContext(input: "byte" | "datagram", changes: Partial<StepCon
     maxMessageBytes: 64 * 2 ** 20,
     session: { name: "cli-1", metadata: {} },
     flow: "ltr",
+    drop() {},
     ...changes,
   };
 }
