@@ -56,6 +56,11 @@ export type Parameters =
   | { readonly form: "host:port"; readonly path?: boolean; readonly defaultPort?: number }
   /** `[host:]port` of a listener, into `address` and `port`; with `path` as above. */
   | { readonly form: "[host:]port"; readonly path?: boolean; readonly defaultPort?: number }
+  /**
+   * `server[:port]:host:port` of a layer with a `proxy` role: the destination into `address` and `port`, the server into
+   * those of what lies under it.
+   */
+  | { readonly form: "server:host:port"; readonly serverPort: number }
   /** All the rest, unescaped, into `key`. `label` is its name in the usage line (`<path>`). */
   | { readonly form: "text"; readonly key: string; readonly label: string; readonly optional?: boolean }
   /** A non-negative number into `key`. */
@@ -120,6 +125,10 @@ export interface Layer<Spec = unknown> {
   client?(lower: Stream, spec: Spec, context: Context): Promise<Stream>;
   /** Reads the request under a time and byte limit, in the session's own task. Owns `lower` as `client` does. */
   server?(lower: Stream, spec: Spec, context: Context): Promise<Incoming>;
+  /** Present for a client of a proxy. */
+  readonly proxy?: ProxyRole;
+  /** Its server step may find out who the caller really is: only after it can callers be judged by their address. */
+  readonly tellsCaller?: boolean;
 }
 
 /** One caller, described but not yet accepted. Exactly one of `accept` and `reject` is called. */
@@ -130,6 +139,31 @@ export interface Incoming {
   reject(error: L7mpError): Promise<void>;
 }
 
+  /**
+   * Instead of both, for a layer that says nothing on the wire: what to use in place of `stream`, on either side. The
+   * kind is the same. Throws a `ConnectError`; `stream` is then aborted by the caller.
+   */
+  wrap?(stream: Stream, spec: Spec, context: Context): Stream;
+}
+
+/**
+ * What makes a layer the client of a proxy: the `address` and `port` of its settings are the destination, which it gets
+ * as they were written; what lies under it connects to the proxy. The planner adds `proxy` to the spec, the proxy's name
+ * for messages (`p:1080`).
+ */
+export interface ProxyRole {
+  /** The schemes of proxy URLs (`via=socks5://...`) that stand for it. */
+  readonly schemes: Readonly<Record<string, ProxyScheme>>;
+  /** The settings that a URL's user and password stand for. Throws `ConfigError`. */
+  login(user: string, password: string | undefined): Readonly<Record<string, unknown>>;
+}
+
+export interface ProxyScheme {
+  /** Usual port of such a proxy. */
+  readonly port: number;
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Document name of a layer between the proxy's connection and this one: `TLS`. */
+  readonly over?: string;
 /** What an endpoint gives when it listens. Iteration ends after disposal. */
 export interface Listener extends AsyncIterable<Incoming>, AsyncDisposable {
   readonly address: SocketAddress;

@@ -12,6 +12,10 @@ export interface Notes<T> {
   readonly aliases?: readonly string[];
   /** Printed as `***` in plans and logs. */
   readonly secret?: boolean;
+  /** What is printed of a secret instead, where only a part of it must not be seen. */
+  readonly mask?: (text: string) => string;
+  /** In truth this key of what lies under the layer: `socksport` is the `port` of the connection to the proxy. */
+  readonly below?: string;
   /** A value for the help's example, as typed; absent: made up from the type. */
   readonly example?: string;
   /** Heading of this setting in the help. */

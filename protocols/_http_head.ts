@@ -1,5 +1,6 @@
 /**
- * The head of an HTTP/1.1 request (RFC 9112 sections 2 to 5), found in bytes and read. Pure: no streams, no clock.
+ * The head of an HTTP/1.1 message (RFC 9112 sections 2 to 5), found in bytes, and that of a request read. Pure: no
+ * streams, no clock.
  */
 import { LimitError, ProtocolError } from "../lib/errors.ts";
 import { Accumulator } from "../lib/stream/accumulator.ts";
@@ -18,15 +19,61 @@ const lineFeed = 10;
 const carriageReturn = 13;
 
 /** Collects bytes until the empty line that ends a head. */
-export class HeadReader {
+export class HeadBytes {
+  readonly #what: string;
   readonly #maxBytes: number;
+  readonly #ignoreCr: boolean;
   readonly #bytes = new Accumulator();
   /** How far the search for the end has come. */
   #searched = 0;
 
+  /**
+   * `what` is the head's name in errors, `maxBytes` bounds it, its last empty line included. With `ignoreCr` a line is
+   * empty, however many CR it has.
+   */
+  constructor(what: string, maxBytes: number, ignoreCr = false) {
+    this.#what = what;
+    this.#maxBytes = maxBytes;
+    this.#ignoreCr = ignoreCr;
+  }
+
+  /**
+   * Takes the next bytes. `null`: the head is not complete. Otherwise the head with its empty line, and the bytes that
+   * came after it, both in memory of their own. Throws `LimitError` beyond the bound.
+   */
+  push(chunk: Uint8Array): { head: Uint8Array; rest: Uint8Array } | null {
+    this.#bytes.append(chunk);
+    const end = this.#findEnd();
+    if ((end ?? this.#bytes.length) > this.#maxBytes) {
+      throw new LimitError(`${this.#what} head of more than ${this.#maxBytes} bytes`, { code: "HEAD_TOO_BIG" });
+    }
+    if (end === null) return null;
+    const all = this.#bytes.take();
+    this.#searched = 0;
+    return { head: all.subarray(0, end), rest: all.subarray(end) };
+  }
+
+  /** Index after the empty line. A line may end in LF alone (RFC 9112 section 2.2). */
+  #findEnd(): number | null {
+    for (let i = this.#searched; i < this.#bytes.length; i++) {
+      if (this.#bytes.at(i) !== lineFeed) continue;
+      let before = i - 1;
+      if (before >= 0 && this.#bytes.at(before) === carriageReturn) before--;
+      while (this.#ignoreCr && before >= 0 && this.#bytes.at(before) === carriageReturn) before--;
+      if (before >= 0 && this.#bytes.at(before) === lineFeed) return i + 1;
+    }
+    this.#searched = this.#bytes.length;
+    return null;
+  }
+}
+
+/** Finds and reads the head of a request. */
+export class HeadReader {
+  readonly #bytes: HeadBytes;
+
   /** `maxBytes` bounds the head, its last empty line included. */
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.#bytes = new HeadBytes("request", maxBytes);
   }
 
   /**
@@ -34,25 +81,8 @@ export class HeadReader {
    * memory of their own. Throws `LimitError` beyond the bound, `ProtocolError` for a malformed head.
    */
   push(chunk: Uint8Array): { head: RequestHead; rest: Uint8Array } | null {
-    this.#bytes.append(chunk);
-    const end = this.#findEnd();
-    if ((end ?? this.#bytes.length) > this.#maxBytes) {
-      throw new LimitError(`request head of more than ${this.#maxBytes} bytes`, { code: "HEAD_TOO_BIG" });
-    }
-    if (end === null) return null;
-    const all = this.#bytes.take();
-    return { head: parseRequestHead(all.subarray(0, end)), rest: all.subarray(end) };
-  }
-
-  /** Index after the empty line. A line may end in LF alone (RFC 9112 section 2.2). */
-  #findEnd(): number | null {
-    for (let i = this.#searched; i < this.#bytes.length; i++) {
-      if (this.#bytes.at(i) !== lineFeed) continue;
-      const before = i > 0 && this.#bytes.at(i - 1) === carriageReturn ? i - 2 : i - 1;
-      if (before >= 0 && this.#bytes.at(before) === lineFeed) return i + 1;
-    }
-    this.#searched = this.#bytes.length;
-    return null;
+    const found = this.#bytes.push(chunk);
+    return found && { head: parseRequestHead(found.head), rest: found.rest };
   }
 }
 
@@ -81,7 +111,7 @@ function malformed(what: string, section: string): ProtocolError {
 }
 
 /** Bytes to characters of the same numbers: a head may hold any byte in its values. */
-function latin1(bytes: Uint8Array): string {
+export function latin1(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
   return text;

@@ -6,6 +6,7 @@ import { echo } from "./echo.ts";
 import { exec, shell, system } from "./exec.ts";
 import { fd } from "./fd.ts";
 import { create, gopen, open } from "./file.ts";
+import { httpConnect } from "./http_connect.ts";
 import { jsonDecap } from "./json_decap.ts";
 import { jsonEncap } from "./json_encap.ts";
 import { lengthPrefix } from "./length_prefix.ts";
@@ -14,6 +15,9 @@ import { literal } from "./literal.ts";
 import { logger } from "./logger.ts";
 import { metric } from "./metric.ts";
 import { pipe } from "./pipe.ts";
+import { proxyProtocol } from "./proxy_protocol.ts";
+import { socks4 } from "./socks4.ts";
+import { socks5 } from "./socks5.ts";
 import { stall } from "./stall.ts";
 import { stdio } from "./stdio.ts";
 import { tcp } from "./tcp.ts";
@@ -51,6 +55,6 @@ export const registry: Registry = {
     unixRecvfrom,
     unixRecv,
   ],
-  layers: [ws],
+  layers: [ws, socks5, socks4, httpConnect, proxyProtocol],
   transforms: [logger, metric, lines, lengthPrefix, chunks, jsonEncap, jsonDecap],
 };

@@ -5,10 +5,11 @@ import { formatAddress } from "../lib/stream/stream.ts";
 import { localAddress, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
 import { withAdvice } from "./_errors.ts";
 import { checkIpParameters, ipFields, ipForms, sourceport } from "./_ip_options.ts";
+import { proxyFields } from "./_proxy_options.ts";
 import { backlogField, checkRole, defaultBacklog, tcpSocketFields, tcpSocketOptions } from "./_socket_options.ts";
 import { SocketListener } from "./_stream_listener.ts";
 
-const spec = s.object({ ...ipFields, sourceport, ...backlogField, ...tcpSocketFields });
+const spec = s.object({ ...ipFields, sourceport, ...backlogField, ...tcpSocketFields, ...proxyFields });
 export type TcpSpec = s.SpecOf<typeof spec>;
 
 export const tcp: Protocol<TcpSpec> = {

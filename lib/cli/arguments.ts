@@ -8,6 +8,7 @@ import type { AdminDocument, SessionDocument } from "../config/document.ts";
 import { ConfigError } from "../errors.ts";
 import type { Level } from "../log.ts";
 import { nearest } from "../schema.ts";
+import { defaultProxies } from "./default_proxies.ts";
 import { absentOptions, type GlobalOption, globalOptions } from "./options.ts";
 
 /** What the command line says. Options fill it in; nothing is opened yet. */
@@ -31,6 +32,10 @@ export interface Arguments {
     headers: string[];
     pingIntervalMs?: number;
     pingTimeoutMs?: number;
+  /** Proxies of outgoing connections, nearest first. */
+  via: string[];
+  /** Certificates of peers are not checked where an address does not say. */
+  insecure: boolean;
     noClose: boolean;
     messageType?: "text" | "binary";
   };
@@ -67,6 +72,8 @@ export function defaultArguments(): Arguments {
     graceMs: 0,
     driver: "auto",
     exitClass: false,
+    via: [],
+    insecure: false,
     showSecrets: false,
     planFormat: "yaml",
     program: "l7mp",
@@ -94,6 +101,7 @@ export function readArguments(
 
 /** True for a word with a dash in front that is an address: standard input and output. */
 function isAddress(word: string): boolean {
+  result.via = [...defaultProxies(result.via, environment)];
   return !word.startsWith("-") || word === "-" || word.startsWith("-,") || word.startsWith("-!!");
 }
 

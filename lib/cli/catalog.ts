@@ -48,6 +48,8 @@ export function usageOf(type: AddressType, name: string = type.names[0]!): strin
       return `${name}:<host>:<port>${path}`;
     case "[host:]port":
       return `${name}:[<host>:]<port>${path}`;
+    case "server:host:port":
+      return `${name}:<server>[:<port>]:<host>:<port>`;
     case "text":
       return parameters.optional ? `${name}[:<${parameters.label}>]` : `${name}:<${parameters.label}>`;
     case "number":

@@ -48,6 +48,8 @@ function exampleParameters({ parameters }: AddressType): [parameters: string, ta
       return [`:127.0.0.1:8080${path}`, ""];
     case "[host:]port":
       return [`:8080${path}`, ""];
+    case "server:host:port":
+      return [":127.0.0.1:example.org:80", ""];
     case "number":
       return [":0", ""];
     case "words":

@@ -5,6 +5,7 @@
 import { ConfigError } from "../errors.ts";
 import { printDuration } from "../schema.ts";
 import type { Arguments } from "./arguments.ts";
+import { readProxy } from "./default_proxies.ts";
 import { readBytes, readChoice, readHeader, readLevel, readSeconds } from "./option_values.ts";
 
 export interface GlobalOption {
@@ -37,9 +38,6 @@ export const absentOptions: Readonly<Record<string, string>> = {
   "-c": "a configuration file",
   "--admin": "the REST API",
   "--admin-token-file": "the REST API",
-  "--via": "a proxy for outgoing connections",
-  "-k": "TLS",
-  "--insecure": "TLS",
   "--strict-config": "a configuration file",
   "--prometheus": "metrics over HTTP",
   "--server": "write WS-LISTEN:<port> instead",
@@ -378,6 +376,35 @@ export const globalOptions: readonly GlobalOption[] = [
   },
   {
     names: ["-H", "--header"],
+  {
+    names: ["-k", "--insecure"],
+    group: "Addresses",
+    help: "Check no certificates: verify=0 on every TLS address that does not say",
+    example: "l7mp -k - openssl:127.0.0.1:443",
+    set(result, _text, name) {
+      result.insecure = true;
+      const message = `option ${name}: certificates of peers are not checked`;
+      result.notes.push({ level: "warn", message });
+    },
+  },
+
+  {
+    names: ["--server"],
+    value: { label: "[HOST:]PORT[/PATH]" },
+    group: "WebSocket",
+    help: "Serve WebSockets as address1, by default on 127.0.0.1 and many; options of WS-LISTEN may follow",
+    example: "l7mp --server 8080",
+    set: (result, text) => void (result.server = text!),
+  },
+  {
+    names: ["--via"],
+    value: { label: "PROXY" },
+    group: "Addresses",
+    help: "Proxy of outgoing TCP connections, as option via; env: from the environment; repeatable: a chain",
+    example: "l7mp --via=socks5://127.0.0.1:1080 - ws:127.0.0.1:16000",
+    set: (result, text, name) => void result.via.push(readProxy(text!, name)),
+  },
+
     value: { label: "'NAME: VALUE'" },
     group: "WebSocket",
     help: "Extra header of outgoing requests; repeatable",

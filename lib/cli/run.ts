@@ -103,9 +103,9 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
 
 async function documentOf(given: Arguments, registry: Registry): Promise<Document> {
   const { documentFromWords } = await import("../config/pair.ts");
-  const { words: addresses, tail, session, admin, ipVersion, listenIpVersion, compatSocat, http } = given;
+  const { words: addresses, tail, session, admin, ipVersion, listenIpVersion, compatSocat, via, http } = given;
   const { messageType } = http;
   const compat = compatSocat ? "socat" : undefined;
-  const options = { session, admin, ipVersion, listenIpVersion, compat, messageType } as const;
+  const options = { session, admin, ipVersion, listenIpVersion, compat, via, messageType } as const;
   return documentFromWords({ addresses, tail }, registry, options);
 }

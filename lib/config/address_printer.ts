@@ -37,7 +37,7 @@ function printStack(stack: Stack): string {
   const inParameters = new Set(parameterKeys(type).filter((name) => fitsParameters(name, getKey(stack, name), type)));
   const parameters = printParameters(type, (name) => {
     const value = inParameters.has(name) ? getKey(stack, name) : undefined;
-    return typeof value === "string" && !(name === "address" && parseIp(value)) ? quote(value) : value;
+    return typeof value === "string" && !(name.endsWith("address") && parseIp(value)) ? quote(value) : value;
   });
   const options = stack.levels.flatMap((level, depth) =>
     Object.entries(level.settings).flatMap(([name, value]) => {

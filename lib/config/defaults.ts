@@ -1,5 +1,5 @@
 /** What a command line means without saying so, written into the document where it takes effect. */
-import { getKey, knowsKey, type Place, pluginOf, setKey, type Stack } from "./stack.ts";
+import { getKey, knowsKey, type Place, pluginOf, same, setKey, type Stack } from "./stack.ts";
 import { partsOf } from "./typed_level.ts";
 
 export interface Defaults {
@@ -9,6 +9,8 @@ export interface Defaults {
   readonly listenIpVersion?: 4 | 6 | 0;
   /** `--compat=socat`: socat's defaults where ours differ (addresses.md section 10). */
   readonly compat?: "socat";
+  /** `--via`: proxies of outgoing connections that do not say, nearest first. */
+  readonly via?: readonly string[];
   /** `--text`, `--binary`. */
   readonly messageType?: "text" | "binary";
 }
@@ -23,6 +25,7 @@ export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): v
   // Listeners of files fork, nothing else does.
   if (fork || (stack.role === "listen" && place === "listener")) outer.settings.fork = fork;
   ipDefaults(stack, defaults);
+  viaDefault(stack, defaults);
   if (defaults.messageType && !["text", "binary"].some((key) => outer.settings[key] !== undefined)) {
     if (defaults.messageType in pluginOf(outer).spec.fields) outer.settings[defaults.messageType] = true;
   }
@@ -31,6 +34,14 @@ export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): v
     const datagram = stack.levels.length === 1 && outer.protocol?.kind === "datagram";
     if (datagram && outer.settings.fork === true) outer.settings.idle_timeout ??= "0s";
   }
+}
+
+/** Connections that can go through proxies do, unless they have their own or want none. */
+function viaDefault(stack: Stack, { via = [] }: Defaults): void {
+  if (stack.role !== "connect" || !knowsKey(stack, "via")) return;
+  const own = getKey(stack, "via");
+  if (own === undefined && via.length > 0) setKey(stack, "via", [...via]);
+  if (same(own, ["none"])) for (const level of stack.levels) delete level.settings.via;
 }
 
 /** Without a host and without `-0` a listener takes one IP version; a file's takes both where it can. */

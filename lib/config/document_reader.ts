@@ -6,7 +6,7 @@ import { addressFromSpec } from "./address_printer.ts";
 import type { ClusterDocument, ListenerDocument, RouteDocument, TransformDocument } from "./document.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
 import type { AnyTransform } from "./names.ts";
-import { type Level, pluginOf, type Settings, type Stack } from "./stack.ts";
+import { type Level, ownerOf, pluginOf, type Settings, type Stack } from "./stack.ts";
 import { suggestion } from "./suggest.ts";
 
 export type Kind = StreamKind | "either";
@@ -46,7 +46,8 @@ function readDestination({ spec, endpoints = [] }: ClusterDocument, registry: Re
     throw new ConfigError(`${at}.endpoints: there are ${endpoints.length}, but at most one is supported`);
   }
   if ("dual" in address) throw new ConfigError(`${at}.endpoints: a dual address has none`);
-  const base = address.single.levels.at(-1)!;
+  const { levels } = address.single;
+  const base = ownerOf("address", levels) ?? levels.at(-1)!;
   const endpointAt = `${at}.endpoints[0].spec`;
   for (const [key, value] of Object.entries(endpoints[0]?.spec ?? {})) {
     if (!(key in pluginOf(base).spec.fields)) throw new ConfigError(`${endpointAt}.${key}: unknown key`);

@@ -1,6 +1,6 @@
 /** Checks one address and resolves its settings: values, kinds of its layers, direction, the plug-ins' own checks. */
 import { ConfigError } from "../errors.ts";
-import type { Direction } from "../protocol.ts";
+import type { Direction, Registry } from "../protocol.ts";
 import { nameOf } from "./address_printer.ts";
 import { checkConnect } from "./check_connect.ts";
 import { kindOf } from "./document_reader.ts";
@@ -8,13 +8,19 @@ import type { ParsedAddress } from "./endpoint_parser.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import { mask } from "./printer.ts";
 import type { Endpoint, PlannedLayer, PlannedProtocol } from "./plan.ts";
-import { getKey, type Level, type Place, pluginOf, type Settings, type Stack, typeName } from "./stack.ts";
+import { type Level, mainLevel, type Place, pluginOf, type Settings, type Stack, typeName } from "./stack.ts";
+import { proxyName, withProxies } from "./via.ts";
 
 /** Plans an address at `place` that is used in `direction`. Throws `ConfigError`. */
-export function planEndpoint(address: ParsedAddress, place: Place, direction: Direction): Endpoint {
-  if ("single" in address) return planStack(address.single, place, direction);
-  const read = planStack(address.dual.read, "half", "read");
-  const write = planStack(address.dual.write, "half", "write");
+export function planEndpoint(
+  address: ParsedAddress,
+  place: Place,
+  direction: Direction,
+  registry: Registry,
+): Endpoint {
+  if ("single" in address) return planStack(address.single, place, direction, registry);
+  const read = planStack(address.dual.read, "half", "read", registry);
+  const write = planStack(address.dual.write, "half", "write", registry);
   if (read.kind !== write.kind && read.kind !== "either" && write.kind !== "either") {
     throw new ConfigError(`${nameOf(address)}: ${read.name} is of kind ${read.kind}, ${write.name} of ${write.kind}`);
   }
@@ -30,19 +36,24 @@ export function planEndpoint(address: ParsedAddress, place: Place, direction: Di
   };
 }
 
-function planStack(stack: Stack, place: Place | "half", direction: Direction): Endpoint {
-  const { levels, role } = stack;
-  const [outer] = levels;
+function planStack(stack: Stack, place: Place | "half", direction: Direction, registry: Registry): Endpoint {
+  const { role } = stack;
+  const [outer] = stack.levels;
   const at = outer.at ?? typeName(stack);
   checkDirection(stack, place, direction);
   checkKinds(stack);
-  const specs = levels.map((level) => {
+  const { levels } = withProxies(stack, registry);
+  const specs = levels.map((level, i) => {
     const plugin = pluginOf(level);
     for (const [key, schema] of Object.entries(plugin.spec.fields)) {
       if (!schema.notes.secret || ![level.settings[key]].flat().includes(mask)) continue;
       throw new ConfigError(`${level.at ?? at}.${key}: the secret is masked; write the real one (--show-secrets)`);
     }
-    const spec = plugin.spec.parse({ ...peerOf(stack), ...level.settings }, level.at ?? at);
+    const spec = plugin.spec.parse(
+      { ...linesOf(outer), ...peerOf(levels.slice(i)), ...level.settings },
+      level.at ?? at,
+    );
+    if (level.layer?.proxy) Object.assign(spec as Settings, { proxy: proxyName(levels.slice(i + 1)) });
     plugin.check?.(spec, { role, direction });
     return spec;
   });
@@ -70,10 +81,20 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction): E
   return { ...endpoint, listen: { ...listen, fork } };
 }
 
-/** Host and port stand once, at the base that connects to them; a layer may want to name them in its request. */
-function peerOf(stack: Stack): Settings {
-  if (!stack.levels.at(-1)!.type?.parameters.form.endsWith("port")) return {};
-  return { address: getKey(stack, "address"), port: getKey(stack, "port") };
+/**
+ * Host and port stand once, at the base or the proxy's client that connects to them; the layers on top of that may want
+ * to name them in their requests.
+ */
+function peerOf(levels: readonly Level[]): Settings {
+  const client = levels.find((level) => level.layer?.proxy);
+  if (!client && !levels.at(-1)!.type?.parameters.form.endsWith("port")) return {};
+  const valueOf = (key: string) => levels.find((level) => level.settings[key] !== undefined)?.settings[key];
+  return { address: valueOf("address"), port: valueOf("port") };
+}
+
+/** Whether lines are messages: a layer that is not the outermost wants to know too. */
+function linesOf({ settings: { lines, null_lines } }: Level): Settings {
+  return { lines, null_lines };
 }
 
 function checkDirection(stack: Stack, place: Place | "half", direction: Direction): void {
@@ -89,9 +110,9 @@ function checkDirection(stack: Stack, place: Place | "half", direction: Directio
 
 function checkKinds({ levels }: Stack): void {
   for (const [i, level] of levels.entries()) {
-    const lower = levels[i + 1];
-    if (!level.layer || !lower) continue;
-    const gives = lower.protocol ? lower.protocol.kind : lower.layer!.gives;
+    const lower = levels.slice(i + 1);
+    if (!level.layer || level.layer.needs === "any") continue;
+    const gives = kindOfLevels(lower);
     if (gives === "either" || gives === level.layer.needs) continue;
     const name = pluginOf(lower).name;
     throw new ConfigError(`${level.layer.name} needs a ${level.layer.needs} stream under it, ${name} is ${gives}`);

@@ -4,7 +4,7 @@ import type { AddressType } from "../protocol.ts";
 import type { Fieldset, Schema } from "../schema.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import type { Found, Names } from "./names.ts";
-import { engineFields, pluginOf, type Role, type Settings, type Stack, typeName } from "./stack.ts";
+import { engineFields, ownerOf, pluginOf, type Role, type Settings, type Stack, typeName } from "./stack.ts";
 import { suggestion } from "./suggest.ts";
 
 export interface WrittenOption {
@@ -47,10 +47,16 @@ export function applyOption(stack: Stack, option: WrittenOption, names: Names, i
     const key = findKey(name, engine);
     if (key !== undefined) return setOption(levels[0].settings, key, engine[key]!, option);
   }
-  for (const level of levels.slice(depth)) {
+  for (const [i, level] of levels.entries()) {
+    if (i < depth) continue;
     const { fields } = pluginOf(level).spec;
     const key = findKey(name, fields);
-    if (key !== undefined) return setOption(level.settings, key, fields[key]!, option);
+    if (key === undefined) continue;
+    const schema = fields[key]!;
+    const meant = schema.notes.below;
+    if (!meant) return setOption(level.settings, key, schema, option);
+    const lower = ownerOf(meant, levels.slice(i + 1));
+    if (lower) return setOption(lower.settings, meant, schema, option);
   }
   const known = [engineFields(role), ...levels.slice(depth).map((level) => pluginOf(level).spec.fields)];
   throw refusal(name, typeName(stack), role, known, names.types.map((found) => fieldsOf(found)), isUrl);

@@ -14,7 +14,7 @@ import { applyDefaults, type Defaults } from "./defaults.ts";
 import { parseAddress, type ParsedAddress } from "./endpoint_parser.ts";
 import { completeDocument } from "./framers.ts";
 import { namesOf } from "./names.ts";
-import { type Place, type Settings, type Stack, toSpec, typeName, writtenRole } from "./stack.ts";
+import { ownerOf, type Place, type Settings, type Stack, toSpec, typeName, writtenRole } from "./stack.ts";
 import { parseTransform } from "./transform_parser.ts";
 
 export interface Words {
@@ -138,7 +138,7 @@ function destinationOf(address: ParsedAddress): { destination: ClusterDocument; 
   const outer = stack.levels[0].settings;
   const retry = retryOf(outer);
   for (const key of retryKeys) delete outer[key];
-  const base = stack.levels.at(-1)!.settings;
+  const base = (ownerOf("address", stack.levels) ?? stack.levels.at(-1)!).settings;
   const target = stack.role === "connect" ? base.address : undefined;
   if (target !== undefined) delete base.address;
   return {

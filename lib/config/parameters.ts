@@ -16,6 +16,8 @@ export function usage({ names, parameters }: AddressType): string {
       return `${name}:<host>:<port>${parameters.path ? "[/<path>]" : ""}`;
     case "[host:]port":
       return `${name}:[<host>:]<port>${parameters.path ? "[/<path>]" : ""}`;
+    case "server:host:port":
+      return `${name}:<server>[:<port>]:<host>:<port>`;
     case "text":
       return parameters.optional ? `${name}[:<${parameters.label}>]` : `${name}:<${parameters.label}>`;
     case "number":
@@ -67,6 +69,8 @@ export function parseParameters(type: AddressType, written: WrittenParameters, f
     case "host:port":
     case "[host:]port":
       return parseHostPort(type, parameters, written);
+    case "server:host:port":
+      return parseThroughServer(type, parameters.serverPort, written);
   }
 }
 
@@ -100,6 +104,27 @@ function parseHostPort(type: AddressType, parameters: HostPort, { tokens, addres
   };
 }
 
+/** `server[:port]:host:port`: the server's part gets the keys of what lies under. */
+function parseThroughServer(type: AddressType, serverPort: number, { tokens, address }: WrittenParameters): Settings {
+  const words = tokens === undefined ? [] : split(tokens, ":").map(textOf);
+  if (words.length !== 3 && words.length !== 4) {
+    const hint = words.length > 4 ? "IPv6 addresses stand in brackets; " : "";
+    throw wrongNumber(type, words.length, 3, hint);
+  }
+  const port = words.pop()!;
+  const host = words.pop()!;
+  const [server, written = String(serverPort)] = words as [string, string?];
+  for (const [what, word] of [["server", server], ["host", host], ["port", port], ["port", written]] as const) {
+    if (word === "") throw wrongNumber(type, words.length + 1, 3, `${what} is missing; `);
+  }
+  return {
+    address: parseHost(host, address),
+    port: parsePort(port, false, address),
+    "base.address": parseHost(server, address),
+    "base.port": parsePort(written, false, address),
+  };
+}
+
 /** Cuts before the first slash: what is the authority, and the path. */
 function cutAtSlash(tokens: readonly Token[]): [Token[], string | undefined] {
   for (const [i, token] of tokens.entries()) {
@@ -122,6 +147,8 @@ export function parameterKeys({ parameters }: AddressType): string[] {
     case "host:port":
     case "[host:]port":
       return ["address", "port", ...(parameters.path ? ["path"] : [])];
+    case "server:host:port":
+      return ["address", "port", "base.address", "base.port"];
     default:
       return [parameters.key];
   }
@@ -139,6 +166,11 @@ export function printParameters({ parameters }: AddressType, settings: Parameter
       const path = parameters.path ? settings("path") ?? "" : "";
       const port = settings("port") ?? parameters.defaultPort ?? "";
       return `:${host === undefined ? "" : `${printHost(String(host))}:`}${port}${path}`;
+    }
+    case "server:host:port": {
+      const part = (prefix: string, usual: unknown) =>
+        `${printHost(String(settings(`${prefix}address`) ?? ""))}:${settings(`${prefix}port`) ?? usual}`;
+      return `:${part("base.", parameters.serverPort)}:${part("", "")}`;
     }
     default: {
       const value = settings(parameters.key);

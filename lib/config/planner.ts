@@ -79,11 +79,11 @@ function planListener(
   checkLogger(read);
   const listener = {
     name: document.name,
-    endpoint: planEndpoint(source, "listener", asSource[direction]),
+    endpoint: planEndpoint(source, "listener", asSource[direction], registry),
     session,
     ingress: chain("ingress"),
     egress: chain("egress"),
-    target: planEndpoint(target, "destination", asTarget[direction]),
+    target: planEndpoint(target, "destination", asTarget[direction], registry),
     retry: planRetry(route.retry, `${routeAt}.retry`),
   };
   return { listener, lost };

@@ -1,5 +1,6 @@
 /** Prints a document as YAML or JSON (`--plan`), secrets masked. */
 import type { Registry } from "../protocol.ts";
+import type { Schema } from "../schema.ts";
 import type { Document, SpecDocument } from "./document.ts";
 
 export interface PrintOptions {
@@ -39,10 +40,13 @@ function withoutUndefined<T extends object>(value: T): T {
 }
 
 function maskSpec(spec: SpecDocument, registry: Registry): SpecDocument {
-  const secrets = secretKeys(spec.protocol, registry);
+  const secrets = secretFields(spec.protocol, registry);
   const result: SpecDocument = { ...spec };
   for (const [key, value] of Object.entries(spec)) {
-    if (secrets.has(key)) result[key] = Array.isArray(value) ? value.map(() => mask) : mask;
+    const secret = secrets.get(key);
+    if (!secret) continue;
+    const shown = (one: unknown) => secret.notes.mask?.(String(one)) ?? mask;
+    result[key] = Array.isArray(value) ? value.map(shown) : shown(value);
   }
   for (const key of ["transport", "read", "write"] as const) {
     const inner = spec[key];
@@ -52,12 +56,12 @@ function maskSpec(spec: SpecDocument, registry: Registry): SpecDocument {
 }
 
 /** Secret settings of a plug-in, and of what lies under it when nothing is written. */
-function secretKeys(name: string, registry: Registry): Set<string> {
+function secretFields(name: string, registry: Registry): Map<string, Schema<unknown>> {
   const layer = registry.layers.find((layer) => layer.name === name);
   const plugin = layer ?? [...registry.protocols, ...registry.transforms].find((plugin) => plugin.name === name);
-  const own = Object.entries(plugin?.spec.fields ?? {}).filter(([, s]) => s.notes.secret).map(([key]) => key);
-  const below = layer && layer.base !== name ? secretKeys(layer.base, registry) : [];
-  return new Set([...own, ...below]);
+  const own = Object.entries(plugin?.spec.fields ?? {}).filter(([, s]) => s.notes.secret);
+  const below = layer?.base !== undefined && layer.base !== name ? secretFields(layer.base, registry) : [];
+  return new Map([...below, ...own]);
 }
 
 // Objects that always have their keys on lines of their own; others stand on one line where they fit.

@@ -41,6 +41,11 @@ export function engineFields(role: Role): Fieldset {
   return { ...streamOptions.fields, ...(role === "listen" ? listenOptions : connectOptions).fields };
 }
 
+/** The outermost level that is more than a wrapper around what lies below it. */
+export function mainLevel(levels: readonly Level[]): Level {
+  return levels.find((level) => !level.layer?.wrap)!;
+}
+
 /** The canonical type name of the stack, `TCP-LISTEN`, for messages. */
 export function typeName({ levels: [level] }: Stack): string {
   return level.type?.names[0] ?? pluginOf(level).name;
@@ -80,19 +85,39 @@ export function same(a: unknown, b: unknown): boolean {
 /** Where the peer is: settings of the innermost plug-in that knows them, though layers may name them in requests. */
 const peerKeys = new Set(["address", "port"]);
 
-function ownerOf(key: string, levels: readonly Level[]): Level | undefined {
+/** The level that `key` belongs to; undefined where nothing of `levels` knows it. */
+export function ownerOf(key: string, levels: readonly Level[]): Level | undefined {
   const knows = (level: Level) => key in pluginOf(level).spec.fields;
-  return peerKeys.has(key) ? levels.findLast(knows) : levels.find(knows);
+  if (!peerKeys.has(key)) return levels.find(knows);
+  return levels.find((level) => level.layer?.proxy) ?? levels.findLast(knows);
 }
 
 /** Sets `key` where it belongs: with the engine's options, or on the plug-in that knows it. */
 export function setKey(stack: Stack, key: string, value: unknown): void {
+/** The levels under the client of a proxy: those that connect to the proxy. */
+function levelsBelow({ levels }: Stack): readonly Level[] {
+  const client = levels.findIndex((level) => level.layer?.proxy);
+  return client < 0 ? [] : levels.slice(client + 1);
+}
+
+/** Where a key that begins so belongs: to what lies under the client of a proxy. */
+const below = "base.";
+
   const level = key in engineFields(stack.role) ? undefined : ownerOf(key, stack.levels);
   (level ?? stack.levels[0]).settings[key] = value;
+  if (key.startsWith(below)) {
+    const inner = key.slice(below.length);
+    const level = ownerOf(inner, levelsBelow(stack));
+    if (level) level.settings[inner] = value;
+    return;
+  }
 }
 
 export function getKey(stack: Stack, key: string): unknown {
-  return stack.levels.find((level) => level.settings[key] !== undefined)?.settings[key];
+  const [name, levels] = key.startsWith(below)
+    ? [key.slice(below.length), levelsBelow(stack)]
+    : [key, stack.levels];
+  return levels.find((level) => level.settings[name] !== undefined)?.settings[name];
 }
 
 /** Whether any plug-in of the stack has a setting `key`. */
@@ -126,6 +151,8 @@ function fitsBeside(upper: Level, lower: Level, role: Role): boolean {
   if (!upper.layer || !lower.protocol || upper.layer.base !== lower.protocol.name) return false;
   const taken = { ...upper.layer.spec.fields, ...engineFields(role) };
   return Object.keys(lower.settings).every((key) => peerKeys.has(key) || !(key in taken));
+  // Both have an address and a port of their own.
+  if (upper.layer.proxy) return false;
 }
 
 /**
@@ -145,11 +172,19 @@ export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, a
     const plugin = protocol ?? layer!;
     const bases = layer && transport === undefined ? baseLevels(layer, role, registry) : [];
     for (const [key, value] of Object.entries(given)) {
-      const own = (key in plugin.spec.fields && !(peerKeys.has(key) && ownerOf(key, bases))) || key in engine;
+    const deeper: Settings = {};
+      const meant = plugin.spec.fields[key]?.notes.below;
+      if (meant) {
+        deeper[meant] = value;
+        continue;
+      }
+      const own = (key in plugin.spec.fields && !(peerKeys.has(key) && !layer?.proxy && ownerOf(key, bases))) ||
+        key in engine;
       (own ? settings : rest)[key] = value;
     }
     const level = { type: typeFor(plugin, role, given), settings, at };
     levels.push(protocol ? { ...level, protocol } : { ...level, layer: layer! });
+    const depth = levels.length + 1;
     let known: Fieldset = { ...plugin.spec.fields, ...engine };
     if (layer && transport === undefined) {
       for (const key of Object.keys(rest)) {
@@ -166,6 +201,10 @@ export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, a
     if (protocol && transport !== undefined) throw unknownKey(at, "transport", Object.keys(known));
     if (layer && transport !== undefined) read(needObject(transport, `${at}.transport`), `${at}.transport`);
   };
+    for (const [key, value] of Object.entries(deeper)) {
+      const owner = ownerOf(key, levels.slice(depth));
+      if (owner) owner.settings[key] = value;
+    }
   read(spec, at);
   return { levels: levels as unknown as [Level, ...Level[]], role: levels[0]!.type?.role ?? role };
 }

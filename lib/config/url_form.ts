@@ -5,6 +5,7 @@ import { type Found, type Names, unknownType } from "./names.ts";
 import { parseParameters } from "./parameters.ts";
 import { knowsKey, type Level, pluginOf, setKey, type Stack, typeName } from "./stack.ts";
 import { putOver, stackOf } from "./stack_of.ts";
+import { loginSettings } from "./via.ts";
 
 function partsOf(body: readonly Token[]): { schemes: string[]; rest: string } | undefined {
   const text = textOf(body);
@@ -38,7 +39,10 @@ export function parseUrl(body: readonly Token[], names: Names): Stack {
     stack = putOver(outer.layer, stack.role === "listen" ? "listen" : "connect", stack, scheme);
   }
   const { parameters } = base.type;
-  if (parameters.form === "host:port" || parameters.form === "[host:]port") {
+  const client = stack.levels.find((level) => level.layer?.proxy);
+  if (client) {
+    readThroughServer(stack, client, rest, address);
+  } else if (parameters.form === "host:port" || parameters.form === "[host:]port") {
     readAuthority(stack, base, rest, address);
   } else {
     const tokens = rest === "" || rest === "/" && parameters.form === "none" ? undefined : [{ text: rest }];
@@ -47,6 +51,17 @@ export function parseUrl(body: readonly Token[], names: Names): Stack {
     for (const [key, value] of Object.entries(settings)) setKey(stack, key, value);
   }
   return stack;
+}
+
+/** `[user:password@]proxy[:port]/host:port`: the proxy, and the destination it is to connect to. */
+function readThroughServer(stack: Stack, client: Level, rest: string, address: string): void {
+  const match = /^(?:(.*)@)?([^@/]+)\/([^/]+)\/?$/s.exec(rest);
+  if (!match) throw new ConfigError(`write scheme://proxy[:port]/host:port, not "${address}"`);
+  const tokens = authorityTokens(`${match[2]}:${match[3]}`);
+  for (const [key, value] of Object.entries(parseParameters(client.type!, { tokens, address }, {}))) {
+    setKey(stack, key, value);
+  }
+  Object.assign(client.settings, loginSettings(client.layer!, match[1]));
 }
 
 /** `[user:password@]host[:port][/path?query#fragment]`. */

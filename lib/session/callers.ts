@@ -3,8 +3,7 @@ import type { PlannedListener } from "../config/plan.ts";
 import { ConnectError, L7mpError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Incoming, Listener } from "../protocol.ts";
-import { inNets } from "../stream/net_range.ts";
-import { formatAddress } from "../stream/stream.ts";
+import { isToldLater, refusalOf } from "./admission.ts";
 import { sleep } from "./retry.ts";
 
 const pauseMs = 1000;
@@ -70,18 +69,11 @@ export class Callers {
   }
 
   async #allowed(caller: Incoming): Promise<boolean> {
-    const { range, sourceport } = this.#planned.endpoint.listen ?? {};
-    const { remote } = caller.info;
-    if (!remote || remote.family === "unix") return true;
-    const why = !inNets(remote, range)
-      ? "range"
-      : sourceport !== undefined && remote.port !== sourceport
-      ? "sourceport"
-      : undefined;
-    if (!why) return true;
-    const message = `refusing connection from ${formatAddress(remote)} due to ${why} option`;
-    this.#log.warn("listener.refused", message);
-    await caller.reject(new ConnectError(message)).catch(() => {});
+    const { endpoint } = this.#planned;
+    const refusal = isToldLater(endpoint) ? undefined : refusalOf(caller.info, endpoint);
+    if (!refusal) return true;
+    this.#log.warn("listener.refused", refusal.message);
+    await caller.reject(refusal).catch(() => {});
     return false;
   }
 }

@@ -4,6 +4,7 @@ import { ConfigError, ConnectError } from "../errors.ts";
 import type { Context, Incoming, Listener } from "../protocol.ts";
 import { dual } from "../stream/dual.ts";
 import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
+import { refusalOf } from "./admission.ts";
 import type { Stream } from "../stream/stream.ts";
 
 /**
@@ -82,6 +83,10 @@ export function withEnds(stream: Stream, { stream: options }: Endpoint): Stream 
     : options.shut_close
     ? "close"
     : options.shut_null
+    const refusal = layer.tellsCaller ? refusalOf(incoming.info, endpoint) : undefined;
+    if (!refusal) continue;
+    await incoming.reject(refusal).catch(() => {});
+    throw refusal;
     ? "null"
     : undefined;
   return shut ? shutBy(stream, shut) : stream;

@@ -26,6 +26,9 @@ function parametersOf({ parameters }: AddressType): fc.Arbitrary<string> {
     case "[host:]port":
       return fc.tuple(fc.option(host), port, parameters.path ? fc.option(path, { nil: "" }) : fc.constant(""))
         .map(([h, p, rest]) => `:${h === null ? "" : `${h}:`}${p}${rest}`);
+    case "server:host:port":
+      return fc.tuple(host, fc.option(port), host, port)
+        .map(([server, at, h, p]) => `:${server}${at === null ? "" : `:${at}`}:${h}:${p}`);
     case "number":
       return fc.nat().map((n) => `:${n}`);
     case "text":
