@@ -36,6 +36,8 @@ export interface Context {
   readonly program: string;
   /** Process-wide defaults a WebSocket or HTTP endpoint falls back to. */
   readonly http?: HttpDefaults;
+  /** Check no certificates of peers where the address does not say (`-k`). */
+  readonly insecure?: boolean;
 }
 
 export interface HttpDefaults {
@@ -54,13 +56,13 @@ export type Parameters =
   | { readonly form: "none" }
   /** `host:port` into `address` and `port`; with `path`, an HTTP path may follow, into `path`. */
   | { readonly form: "host:port"; readonly path?: boolean; readonly defaultPort?: number }
-  /** `[host:]port` of a listener, into `address` and `port`; with `path` as above. */
-  | { readonly form: "[host:]port"; readonly path?: boolean; readonly defaultPort?: number }
   /**
    * `server[:port]:host:port` of a layer with a `proxy` role: the destination into `address` and `port`, the server into
    * those of what lies under it.
    */
   | { readonly form: "server:host:port"; readonly serverPort: number }
+  /** `[host:]port` of a listener, into `address` and `port`; with `path` as above. */
+  | { readonly form: "[host:]port"; readonly path?: boolean; readonly defaultPort?: number }
   /** All the rest, unescaped, into `key`. `label` is its name in the usage line (`<path>`). */
   | { readonly form: "text"; readonly key: string; readonly label: string; readonly optional?: boolean }
   /** A non-negative number into `key`. */
@@ -83,6 +85,8 @@ export interface AddressType {
   readonly help: string;
   /** Which direction it can be used in; default both. Anything else is an error before anything opens. */
   readonly direction?: Direction;
+  /** Options that an example of it cannot do without, as typed: `cert=server.pem`. */
+  readonly example?: string;
 }
 
 /**
@@ -114,31 +118,27 @@ export interface Layer<Spec = unknown> {
   /** Its word in layered URLs and overlays: `ws` in `ws+unix://`, and its one-sided forms (`ws-c`, `ws-u`). */
   readonly schemes: readonly string[];
   readonly overlays?: readonly { readonly name: string; readonly role: "connect" | "listen" }[];
-  readonly needs: StreamKind;
-  readonly gives: StreamKind;
+  readonly needs: StreamKind | "any";
+  /** `same`: what lies below. */
+  readonly gives: StreamKind | "same";
   readonly end: Protocol["end"];
-  /** Document name of the protocol below when nothing is written: `TCP`. */
-  readonly base: string;
+  /** Document name of the protocol below when nothing is written: `TCP`. Absent: something must be written. */
+  readonly base?: string;
   readonly spec: ObjectSchema<Spec>;
-  check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
-  /** Makes the client side over `lower`, which it owns from now on: on failure it aborts it. */
-  client?(lower: Stream, spec: Spec, context: Context): Promise<Stream>;
-  /** Reads the request under a time and byte limit, in the session's own task. Owns `lower` as `client` does. */
-  server?(lower: Stream, spec: Spec, context: Context): Promise<Incoming>;
   /** Present for a client of a proxy. */
   readonly proxy?: ProxyRole;
   /** Its server step may find out who the caller really is: only after it can callers be judged by their address. */
   readonly tellsCaller?: boolean;
-}
-
-/** One caller, described but not yet accepted. Exactly one of `accept` and `reject` is called. */
-export interface Incoming {
-  readonly info: StreamInfo;
-  accept(signal: AbortSignal): Promise<Stream>;
-  /** Refuses in the protocol's own terms (502, close) and releases everything. */
-  reject(error: L7mpError): Promise<void>;
-}
-
+  check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
+  /**
+   * Called once before the first `client` or `server`, for a listener before it accepts: warns of what the options do
+   * not do, and loads what the first caller would wait for.
+   */
+  prepare?(spec: Spec, role: "connect" | "listen", context: Context): Promise<void>;
+  /** Makes the client side over `lower`, which it owns from now on: on failure it aborts it. */
+  client?(lower: Stream, spec: Spec, context: Context): Promise<Stream>;
+  /** Reads the request under a time and byte limit, in the session's own task. Owns `lower` as `client` does. */
+  server?(lower: Stream, spec: Spec, context: Context): Promise<Incoming>;
   /**
    * Instead of both, for a layer that says nothing on the wire: what to use in place of `stream`, on either side. The
    * kind is the same. Throws a `ConnectError`; `stream` is then aborted by the caller.
@@ -164,6 +164,16 @@ export interface ProxyScheme {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Document name of a layer between the proxy's connection and this one: `TLS`. */
   readonly over?: string;
+}
+
+/** One caller, described but not yet accepted. Exactly one of `accept` and `reject` is called. */
+export interface Incoming {
+  readonly info: StreamInfo;
+  accept(signal: AbortSignal): Promise<Stream>;
+  /** Refuses in the protocol's own terms (502, close) and releases everything. */
+  reject(error: L7mpError): Promise<void>;
+}
+
 /** What an endpoint gives when it listens. Iteration ends after disposal. */
 export interface Listener extends AsyncIterable<Incoming>, AsyncDisposable {
   readonly address: SocketAddress;

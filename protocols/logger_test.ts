@@ -2,7 +2,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ConnectError } from "../lib/errors.ts";
 import { bytes, collectingLog, makeStep, runStep, stepContext, text } from "../tests/support/steps.ts";
-import { formatRecord, logger } from "./logger.ts";
+import { formatRecord } from "./_record_writer.ts";
+import { logger } from "./logger.ts";
 import { metric } from "./metric.ts";
 
 Deno.test("LOGGER passes everything on and appends it to its file", async () => {
@@ -18,7 +19,7 @@ Deno.test("LOGGER passes everything on and appends it to its file", async () => 
   }
 });
 
-const session = { session: { name: "cli-1", metadata: {} }, flow: "ltr" } as const;
+const facts = { session: "cli-1", flow: "ltr" };
 const noon = new Date("2026-11-21T12:00:00.000Z");
 for (
   const [settings, meta, expected] of [
@@ -35,7 +36,7 @@ for (
 ) {
   Deno.test(`LOGGER writes ${JSON.stringify(settings)}`, () => {
     const spec = logger.spec.parse(settings, "");
-    assertEquals(text(formatRecord({ data: bytes("hé"), meta }, spec, session, noon)), expected);
+    assertEquals(text(formatRecord({ data: bytes("hé"), meta }, spec, facts, noon)), expected);
   });
 }
 
