@@ -18,6 +18,8 @@ export interface Notes<T> {
   readonly below?: string;
   /** A value for the help's example, as typed; absent: made up from the type. */
   readonly example?: string;
+  /** Known to say why it is refused, or has no effect; not listed in the help. */
+  readonly hidden?: boolean;
   /** Heading of this setting in the help. */
   readonly group?: string;
 }

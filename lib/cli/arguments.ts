@@ -21,6 +21,10 @@ export interface Arguments {
   words: string[];
   /** What stands after `--`. */
   tail?: string[];
+  /** `--server`: the WebSocket listener that stands before the words. */
+  server?: string;
+  /** `--null`, `--strict`: how lines are told apart. */
+  lines: { nul: boolean; strict: boolean };
   session: SessionDocument;
   admin: AdminDocument;
   /** IP version of connectors that do not say; 0: no preference. */
@@ -28,14 +32,14 @@ export interface Arguments {
   /** The same of listeners. */
   listenIpVersion: 4 | 6 | 0;
   compatSocat: boolean;
-  http: {
-    headers: string[];
-    pingIntervalMs?: number;
-    pingTimeoutMs?: number;
   /** Proxies of outgoing connections, nearest first. */
   via: string[];
   /** Certificates of peers are not checked where an address does not say. */
   insecure: boolean;
+  http: {
+    headers: string[];
+    pingIntervalMs?: number;
+    pingTimeoutMs?: number;
     noClose: boolean;
     messageType?: "text" | "binary";
   };
@@ -62,18 +66,19 @@ export function defaultArguments(): Arguments {
     mode: "run",
     helpLevel: 1,
     words: [],
+    lines: { nul: false, strict: false },
     session: {},
     admin: {},
     ipVersion: 4,
     listenIpVersion: 4,
     compatSocat: false,
+    via: [],
+    insecure: false,
     http: { headers: [], noClose: false },
     log: { level: "warn", format: "socat", microseconds: false },
     graceMs: 0,
     driver: "auto",
     exitClass: false,
-    via: [],
-    insecure: false,
     showSecrets: false,
     planFormat: "yaml",
     program: "l7mp",
@@ -96,12 +101,12 @@ export function readArguments(
   if (stray !== undefined) throw new ConfigError(`L7MP_OPTS: "${stray}" is not an option`);
   if (result.tail) throw new ConfigError('L7MP_OPTS: "--" is not an option');
   if (result.mode !== "help" && result.mode !== "version") result.words = readWords(words, result);
+  result.via = [...defaultProxies(result.via, environment)];
   return result;
 }
 
 /** True for a word with a dash in front that is an address: standard input and output. */
 function isAddress(word: string): boolean {
-  result.via = [...defaultProxies(result.via, environment)];
   return !word.startsWith("-") || word === "-" || word.startsWith("-,") || word.startsWith("-!!");
 }
 

@@ -30,7 +30,7 @@ export function catalog(registry: Registry): readonly TypeEntry[] {
   return [
     ...registry.protocols.flatMap((protocol) => addressEntries(protocol, protocol.kind, [protocol])),
     ...registry.layers.flatMap((layer) => {
-      const base = protocols.get(layer.base);
+      const base = protocols.get(layer.base ?? "");
       return addressEntries(layer, layer.gives, base ? [layer, base] : [layer]);
     }),
     ...registry.transforms.flatMap(transformEntries),
@@ -105,7 +105,7 @@ function optionEntries(fields: Fieldset, types: readonly AddressType[] = []): Op
     types.flatMap((type) => [...parameterKeys(type.parameters), ...Object.keys(type.preset ?? {})]),
   );
   return Object.entries(fields)
-    .filter(([key, schema]) => schema.notes.group !== undefined || !hidden.has(key))
+    .filter(([key, schema]) => !schema.notes.hidden && (schema.notes.group !== undefined || !hidden.has(key)))
     .map(([key, schema]) => ({
       name: key.replaceAll("_", "-"),
       aliases: schema.notes.aliases ?? [],

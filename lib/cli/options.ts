@@ -40,19 +40,15 @@ export const absentOptions: Readonly<Record<string, string>> = {
   "--admin-token-file": "the REST API",
   "--strict-config": "a configuration file",
   "--prometheus": "metrics over HTTP",
-  "--server": "write WS-LISTEN:<port> instead",
   "-ly": "syslog",
   "-lm": "syslog",
   "-lh": "the host name in log lines",
   "-r": "raw copies of the data",
   "-R": "raw copies of the data",
-  "-s": "sloppy mode; for a WebSocket server write WS-LISTEN:<port>",
+  "-s": "sloppy mode; for a WebSocket server use --server",
   "-g": "unchecked options",
   "-L": "lock files",
   "-W": "lock files",
-  "-p": "preambles",
-  "-P": "preambles",
-  "--null": "write the option null-lines at the address instead",
   "--pump": "the choice of a data path",
   "--offload": "kernel offload",
   "--offload-ifs": "kernel offload",
@@ -305,6 +301,36 @@ export const globalOptions: readonly GlobalOption[] = [
     example: "l7mp -1 - udp:127.0.0.1:53",
     set: (result) => void (result.session.one_message = true),
   },
+  {
+    names: ["-p"],
+    value: { label: "TEXT" },
+    group: "Transfer",
+    help: "Send TEXT to address2 once, at the start; the option preamble sends it on every connection",
+    example: "l7mp -p hello - ws:127.0.0.1:16000",
+    set: (result, text) => void (result.session.preamble_upstream = text!),
+  },
+  {
+    names: ["-P"],
+    value: { label: "TEXT" },
+    group: "Transfer",
+    help: "Send TEXT to address1 once, at the start",
+    example: "l7mp -P welcome tcp-l:8080,fork pipe",
+    set: (result, text) => void (result.session.preamble_downstream = text!),
+  },
+  {
+    names: ["--null"],
+    group: "Transfer",
+    help: "Lines are separated by NUL instead of newline",
+    example: "l7mp --null - ws:127.0.0.1:16000",
+    set: (result) => void (result.lines.nul = true),
+  },
+  {
+    names: ["--strict"],
+    group: "Transfer",
+    help: "Drop lines that are too long or unfinished, with a warning",
+    example: "l7mp --strict -B 64k - ws:127.0.0.1:16000",
+    set: (result) => void (result.lines.strict = true),
+  },
 
   {
     names: ["-4"],
@@ -351,32 +377,6 @@ export const globalOptions: readonly GlobalOption[] = [
   },
 
   {
-    names: ["--text"],
-    group: "WebSocket",
-    help: "Send text messages where the address does not say",
-    example: "l7mp --text tcp-l:8080,fork ws:127.0.0.1:16000",
-    set: (result) => void (result.http.messageType = "text"),
-  },
-  {
-    names: ["--binary"],
-    group: "WebSocket",
-    help: "Send binary messages where the address does not say; standard input is not cut into lines",
-    example: "l7mp --binary - ws:127.0.0.1:16000",
-    set: (result) => void (result.http.messageType = "binary"),
-  },
-  {
-    names: ["-n", "--no-close"],
-    group: "WebSocket",
-    help: "Send no close frame when the local side ends; keep receiving",
-    example: "l7mp -n -1 - ws:127.0.0.1:16000",
-    set(result) {
-      result.http.noClose = true;
-      result.session.no_close = true;
-    },
-  },
-  {
-    names: ["-H", "--header"],
-  {
     names: ["-k", "--insecure"],
     group: "Addresses",
     help: "Check no certificates: verify=0 on every TLS address that does not say",
@@ -405,6 +405,32 @@ export const globalOptions: readonly GlobalOption[] = [
     set: (result, text, name) => void result.via.push(readProxy(text!, name)),
   },
 
+  {
+    names: ["--text"],
+    group: "WebSocket",
+    help: "Send text messages where the address does not say",
+    example: "l7mp --text tcp-l:8080,fork ws:127.0.0.1:16000",
+    set: (result) => void (result.http.messageType = "text"),
+  },
+  {
+    names: ["--binary"],
+    group: "WebSocket",
+    help: "Send binary messages where the address does not say; standard input is not cut into lines",
+    example: "l7mp --binary - ws:127.0.0.1:16000",
+    set: (result) => void (result.http.messageType = "binary"),
+  },
+  {
+    names: ["-n", "--no-close"],
+    group: "WebSocket",
+    help: "Send no close frame when the local side ends; keep receiving",
+    example: "l7mp -n -1 - ws:127.0.0.1:16000",
+    set(result) {
+      result.http.noClose = true;
+      result.session.no_close = true;
+    },
+  },
+  {
+    names: ["-H", "--header"],
     value: { label: "'NAME: VALUE'" },
     group: "WebSocket",
     help: "Extra header of outgoing requests; repeatable",

@@ -103,9 +103,21 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
 
 async function documentOf(given: Arguments, registry: Registry): Promise<Document> {
   const { documentFromWords } = await import("../config/pair.ts");
-  const { words: addresses, tail, session, admin, ipVersion, listenIpVersion, compatSocat, via, http } = given;
+  const addresses = given.server === undefined ? given.words : [serverWord(given.server), ...given.words];
+  const { tail, session, admin, ipVersion, listenIpVersion, compatSocat, via, http } = given;
   const { messageType } = http;
   const compat = compatSocat ? "socat" : undefined;
   const options = { session, admin, ipVersion, listenIpVersion, compat, via, messageType } as const;
-  return documentFromWords({ addresses, tail }, registry, options);
+  const document = documentFromWords({ addresses, tail }, registry, options);
+  const { nul, strict } = given.lines;
+  if (!nul && !strict) return document;
+  const { withLineOptions } = await import("../config/line_options.ts");
+  return withLineOptions(document, given.lines);
+}
+
+/** The address that `--server` stands for: for many callers, from this machine unless a host is named. */
+function serverWord(text: string): string {
+  const [place, ...options] = text.split(",");
+  const port = /^:?(\d+(?:\/.*)?)$/.exec(place!)?.[1];
+  return [`WS-LISTEN:${port === undefined ? place : `127.0.0.1:${port}`}`, "fork", ...options].join(",");
 }

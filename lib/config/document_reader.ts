@@ -84,10 +84,15 @@ export function half(address: ParsedAddress, which: "read" | "write"): Stack {
 
 /** Kind of the stack's top, before the options that change it. */
 export function kindOf({ levels }: Stack): Kind {
-  const [level]: readonly Level[] = levels;
   // Opened anew for every message, an endpoint takes messages whatever it is.
-  if (level!.settings.foreachmsg === true) return "datagram";
-  return level!.protocol ? level!.protocol.kind : level!.layer!.gives;
+  return levels[0].settings.foreachmsg === true ? "datagram" : kindOfLevels(levels);
+}
+
+/** What the outermost of `levels` gives. */
+export function kindOfLevels([level, ...lower]: readonly Level[]): Kind {
+  if (level!.protocol) return level!.protocol.kind;
+  const { gives } = level!.layer!;
+  return gives === "same" ? kindOfLevels(lower) : gives;
 }
 
 export function otherKind(kind: Kind): Kind {

@@ -3,7 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { Direction, Registry } from "../protocol.ts";
 import { nameOf } from "./address_printer.ts";
 import { checkConnect } from "./check_connect.ts";
-import { kindOf } from "./document_reader.ts";
+import { kindOf, kindOfLevels } from "./document_reader.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import { mask } from "./printer.ts";
@@ -114,7 +114,7 @@ function checkKinds({ levels }: Stack): void {
     if (!level.layer || level.layer.needs === "any") continue;
     const gives = kindOfLevels(lower);
     if (gives === "either" || gives === level.layer.needs) continue;
-    const name = pluginOf(lower).name;
+    const { name } = pluginOf(mainLevel(lower));
     throw new ConfigError(`${level.layer.name} needs a ${level.layer.needs} stream under it, ${name} is ${gives}`);
   }
 }

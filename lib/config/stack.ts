@@ -47,7 +47,8 @@ export function mainLevel(levels: readonly Level[]): Level {
 }
 
 /** The canonical type name of the stack, `TCP-LISTEN`, for messages. */
-export function typeName({ levels: [level] }: Stack): string {
+export function typeName({ levels }: Stack): string {
+  const level = mainLevel(levels);
   return level.type?.names[0] ?? pluginOf(level).name;
 }
 
@@ -56,6 +57,7 @@ export function baseLevels(layer: AnyLayer, role: Role, registry: Registry): Lev
   const protocol = registry.protocols.find((protocol) => protocol.name === layer.base);
   if (protocol) return [{ protocol, type: typeFor(protocol, role, {}), settings: {} }];
   const lower = registry.layers.find((other) => other.name === layer.base && other !== layer);
+  if (layer.base === undefined) throw new ConfigError(`${layer.name}: its transport is missing`);
   if (!lower) throw new ConfigError(`${layer.name} runs over ${layer.base}, which this build lacks`);
   return [{ layer: lower, type: typeFor(lower, role, {}), settings: {} }, ...baseLevels(lower, role, registry)];
 }
@@ -92,8 +94,6 @@ export function ownerOf(key: string, levels: readonly Level[]): Level | undefine
   return levels.find((level) => level.layer?.proxy) ?? levels.findLast(knows);
 }
 
-/** Sets `key` where it belongs: with the engine's options, or on the plug-in that knows it. */
-export function setKey(stack: Stack, key: string, value: unknown): void {
 /** The levels under the client of a proxy: those that connect to the proxy. */
 function levelsBelow({ levels }: Stack): readonly Level[] {
   const client = levels.findIndex((level) => level.layer?.proxy);
@@ -103,14 +103,16 @@ function levelsBelow({ levels }: Stack): readonly Level[] {
 /** Where a key that begins so belongs: to what lies under the client of a proxy. */
 const below = "base.";
 
-  const level = key in engineFields(stack.role) ? undefined : ownerOf(key, stack.levels);
-  (level ?? stack.levels[0]).settings[key] = value;
+/** Sets `key` where it belongs: with the engine's options, or on the plug-in that knows it. */
+export function setKey(stack: Stack, key: string, value: unknown): void {
   if (key.startsWith(below)) {
     const inner = key.slice(below.length);
     const level = ownerOf(inner, levelsBelow(stack));
     if (level) level.settings[inner] = value;
     return;
   }
+  const level = key in engineFields(stack.role) ? undefined : ownerOf(key, stack.levels);
+  (level ?? stack.levels[0]).settings[key] = value;
 }
 
 export function getKey(stack: Stack, key: string): unknown {
@@ -149,10 +151,10 @@ export function toSpec(stack: Stack): SpecDocument {
 
 function fitsBeside(upper: Level, lower: Level, role: Role): boolean {
   if (!upper.layer || !lower.protocol || upper.layer.base !== lower.protocol.name) return false;
-  const taken = { ...upper.layer.spec.fields, ...engineFields(role) };
-  return Object.keys(lower.settings).every((key) => peerKeys.has(key) || !(key in taken));
   // Both have an address and a port of their own.
   if (upper.layer.proxy) return false;
+  const taken = { ...upper.layer.spec.fields, ...engineFields(role) };
+  return Object.keys(lower.settings).every((key) => peerKeys.has(key) || !(key in taken));
 }
 
 /**
@@ -160,8 +162,7 @@ function fitsBeside(upper: Level, lower: Level, role: Role): boolean {
  * nearest), but does not look at values.
  */
 export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, at: string): Stack {
-  const outer = findPlugin(spec, registry, at);
-  const role = roleOf(spec, outer.protocol ?? outer.layer!, place, at);
+  const role = roleOf(spec, mainPlugin(spec, registry, at), place, at);
   const levels: Level[] = [];
   const read = (spec: SpecDocument, at: string): void => {
     const { protocol, layer } = findPlugin(spec, registry, at);
@@ -171,8 +172,8 @@ export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, a
     const rest: Settings = {};
     const plugin = protocol ?? layer!;
     const bases = layer && transport === undefined ? baseLevels(layer, role, registry) : [];
-    for (const [key, value] of Object.entries(given)) {
     const deeper: Settings = {};
+    for (const [key, value] of Object.entries(given)) {
       const meant = plugin.spec.fields[key]?.notes.below;
       if (meant) {
         deeper[meant] = value;
@@ -183,8 +184,8 @@ export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, a
       (own ? settings : rest)[key] = value;
     }
     const level = { type: typeFor(plugin, role, given), settings, at };
-    levels.push(protocol ? { ...level, protocol } : { ...level, layer: layer! });
     const depth = levels.length + 1;
+    levels.push(protocol ? { ...level, protocol } : { ...level, layer: layer! });
     let known: Fieldset = { ...plugin.spec.fields, ...engine };
     if (layer && transport === undefined) {
       for (const key of Object.keys(rest)) {
@@ -200,13 +201,13 @@ export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, a
     if (wrong !== undefined) throw unknownKey(at, wrong, [...Object.keys(known), ...(layer ? ["transport"] : [])]);
     if (protocol && transport !== undefined) throw unknownKey(at, "transport", Object.keys(known));
     if (layer && transport !== undefined) read(needObject(transport, `${at}.transport`), `${at}.transport`);
-  };
     for (const [key, value] of Object.entries(deeper)) {
       const owner = ownerOf(key, levels.slice(depth));
       if (owner) owner.settings[key] = value;
     }
+  };
   read(spec, at);
-  return { levels: levels as unknown as [Level, ...Level[]], role: levels[0]!.type?.role ?? role };
+  return { levels: levels as unknown as [Level, ...Level[]], role: mainLevel(levels).type?.role ?? role };
 }
 
 function needObject(value: unknown, at: string): SpecDocument {
@@ -240,6 +241,13 @@ function findPlugin(
   throw new ConfigError(`${at}.protocol: unknown protocol "${name}"${near}`);
 }
 
+/** The outermost plug-in of `spec` that is more than a wrapper. */
+function mainPlugin(spec: SpecDocument, registry: Registry, at: string): AnyProtocol | AnyLayer {
+  const { protocol, layer } = findPlugin(spec, registry, at);
+  if (!layer?.wrap) return protocol ?? layer!;
+  return mainPlugin(needObject(spec.transport ?? null, `${at}.transport`), registry, `${at}.transport`);
+}
+
 function roleOf(spec: SpecDocument, plugin: AnyProtocol | AnyLayer, place: Place, at: string): Role {
   const connector = plugin.types.find((type) => type.role !== "listen")?.role;
   const listens = plugin.types.some((type) => type.role === "listen");
@@ -254,9 +262,9 @@ function roleOf(spec: SpecDocument, plugin: AnyProtocol | AnyLayer, place: Place
 }
 
 /** What `role` must say in a document for this stack at `place`; undefined where the place says it. */
-export function writtenRole({ levels: [level], role }: Stack, place: Place): "connect" | "listen" | undefined {
+export function writtenRole({ levels, role }: Stack, place: Place): "connect" | "listen" | undefined {
   const listens = role === "listen";
-  const otherwise = pluginOf(level).types.some((type) => (type.role === "listen") !== listens);
+  const otherwise = pluginOf(mainLevel(levels)).types.some((type) => (type.role === "listen") !== listens);
   const usual = place === "listener";
   return listens === usual || !otherwise ? undefined : listens ? "listen" : "connect";
 }

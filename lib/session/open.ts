@@ -1,15 +1,14 @@
 /** Opens a planned endpoint: its protocol, the layers on top, and the options that change how it ends. */
-import type { Endpoint } from "../config/plan.ts";
+import type { Endpoint, PlannedLayer } from "../config/plan.ts";
 import { ConfigError, ConnectError } from "../errors.ts";
 import type { Context, Incoming, Listener } from "../protocol.ts";
-import { dual } from "../stream/dual.ts";
 import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
-import { refusalOf } from "./admission.ts";
 import type { Stream } from "../stream/stream.ts";
+import { refusalOf } from "./admission.ts";
 
 /**
- * Connects `endpoint`. With `timeoutMs` above 0 the whole of it is limited; the error names the step that was running.
- * Rejects with a `ConnectError`, or with `context.signal`'s reason; nothing stays open then.
+ * Connects `endpoint`, which is not dual; `readbytes` is left to the caller. With `timeoutMs` above 0 the whole of it is
+ * limited; the error names the step that was running. Rejects with a `ConnectError`, or with `context.signal`'s reason; nothing stays open then.
  */
 export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 0): Promise<Stream> {
   const progress = { step: "" };
@@ -29,27 +28,38 @@ export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 
 }
 
 async function connectStack(endpoint: Endpoint, context: Context, progress: { step: string }): Promise<Stream> {
-  if ("dual" in endpoint.source) {
-    const { read, write } = endpoint.source.dual;
-    const reading = await connectStack(read, { ...context, direction: "read" }, progress);
-    try {
-      return dual(reading, await connectStack(write, { ...context, direction: "write" }, progress));
-    } catch (error) {
-      reading.abort();
-      throw error;
-    }
-  }
+  if ("dual" in endpoint.source) throw new TypeError("the halves of a dual address are opened one by one");
   const { protocol, spec } = endpoint.source;
   if (!protocol.connect) throw new ConfigError(`${endpoint.name}: ${protocol.name} cannot connect`);
   progress.step = protocol.name.toLowerCase();
   const direction = context.direction === "both" ? endpoint.direction : context.direction;
   let stream = await protocol.connect(spec, { ...context, direction });
   for (const { layer, spec } of endpoint.layers) {
+    if (layer.wrap) {
+      stream = wrapped(stream, { layer, spec }, context);
+      continue;
+    }
     if (!layer.client) throw new ConfigError(`${endpoint.name}: ${layer.name} cannot connect`);
     progress.step = layer.schemes[0] ?? layer.name;
     stream = await layer.client(stream, spec, context);
   }
-  return withEnds(stream, endpoint);
+  return withShutting(stream, endpoint);
+}
+
+/** Whether nothing lies over the protocol of `endpoint` but what says nothing on the wire. */
+export function isBare({ layers }: Endpoint): boolean {
+  return layers.every(({ layer }) => layer.wrap !== undefined);
+}
+
+/** Lets the layers of `endpoint` get ready and warn; once, before anything of it opens. Rejects with `ConfigError`. */
+export async function prepare(endpoint: Endpoint, context: Context): Promise<void> {
+  if ("dual" in endpoint.source) {
+    const { read, write } = endpoint.source.dual;
+    await prepare(read, context);
+    await prepare(write, context);
+  }
+  const role = endpoint.role === "listen" ? "listen" : "connect";
+  for (const { layer, spec } of endpoint.layers) await layer.prepare?.(spec, role, context);
 }
 
 /** Opens the listening socket of `endpoint`; layers wait for `welcome`. */
@@ -67,26 +77,54 @@ export async function listen(endpoint: Endpoint, context: Context): Promise<List
  */
 export async function welcome(incoming: Incoming, endpoint: Endpoint, context: Context): Promise<Incoming> {
   for (const { layer, spec } of endpoint.layers) {
+    if (layer.wrap) {
+      incoming = wrappedIncoming(incoming, { layer, spec }, context);
+      continue;
+    }
     if (!layer.server) throw new ConfigError(`${endpoint.name}: ${layer.name} cannot listen`);
     incoming = await layer.server(await incoming.accept(context.signal), spec, context);
+    const refusal = layer.tellsCaller ? refusalOf(incoming.info, endpoint) : undefined;
+    if (!refusal) continue;
+    await incoming.reject(refusal).catch(() => {});
+    throw refusal;
   }
   return incoming;
 }
 
+function wrapped(stream: Stream, { layer, spec }: PlannedLayer, context: Context): Stream {
+  try {
+    return layer.wrap!(stream, spec, context);
+  } catch (error) {
+    stream.abort(error);
+    throw error;
+  }
+}
+
+/** Wrapped once it is accepted: until then it can be refused in its own terms. */
+function wrappedIncoming(incoming: Incoming, layer: PlannedLayer, context: Context): Incoming {
+  return {
+    info: incoming.info,
+    accept: async (signal) => wrapped(await incoming.accept(signal), layer, context),
+    reject: (error) => incoming.reject(error),
+  };
+}
+
 /** Applies the options about ends (addresses.md 5.4) to an open stream. */
-export function withEnds(stream: Stream, { stream: options }: Endpoint): Stream {
+export function withEnds(stream: Stream, endpoint: Endpoint): Stream {
+  const shutting = withShutting(stream, endpoint);
+  const { readbytes } = endpoint.stream;
+  return readbytes === undefined ? shutting : limitBytes(shutting, readbytes);
+}
+
+/** Those about the connection itself, however often it is opened. */
+function withShutting(stream: Stream, { stream: options }: Endpoint): Stream {
   if (options.ignoreeof) stream = ignoreEnd(stream, options.pollinterval ?? 1000);
   if (options.null_eof && stream.kind === "datagram") stream = endAtEmpty(stream);
-  if (options.readbytes !== undefined) stream = limitBytes(stream, options.readbytes);
   const shut: Shut | undefined = options.shut_none
     ? "none"
     : options.shut_close
     ? "close"
     : options.shut_null
-    const refusal = layer.tellsCaller ? refusalOf(incoming.info, endpoint) : undefined;
-    if (!refusal) continue;
-    await incoming.reject(refusal).catch(() => {});
-    throw refusal;
     ? "null"
     : undefined;
   return shut ? shutBy(stream, shut) : stream;
