@@ -1,7 +1,7 @@
 /** The client's part of an HTTP CONNECT request (RFC 9110 section 9.3.6). Pure: no streams, no clock. */
 import { ConnectError, LimitError, ProtocolError } from "../lib/errors.ts";
 import type { Dialogue } from "./_dialogue.ts";
-import { HeadBytes, latin1 } from "./_http_head.ts";
+import { HeadBytes, latin1 } from "./http/head.ts";
 
 export interface ConnectRequest {
   /** `host:port`, IPv6 in brackets. */

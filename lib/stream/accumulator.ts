@@ -14,6 +14,12 @@ export class Accumulator {
     return this.#buffer[index]!;
   }
 
+  /** Where `byte` stands at or after `from`; -1: nowhere. */
+  indexOf(byte: number, from: number): number {
+    const at = this.#buffer.indexOf(byte, from);
+    return at < this.#length ? at : -1;
+  }
+
   /** Copies `bytes` to the end. */
   append(bytes: Uint8Array): void {
     const needed = this.#length + bytes.length;

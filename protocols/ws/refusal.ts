@@ -1,6 +1,6 @@
 /** Which requests a WebSocket listener refuses, and how it says so. */
 import type { ByteStream } from "../../lib/stream/stream.ts";
-import type { RequestHead } from "../_http_head.ts";
+import type { RequestHead } from "../http/head.ts";
 import { commaList, type WsSpec } from "./spec.ts";
 
 export interface Refusal {

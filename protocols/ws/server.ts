@@ -3,7 +3,7 @@ import { ConnectError, L7mpError, LimitError, ProtocolError } from "../../lib/er
 import type { Context, Incoming } from "../../lib/protocol.ts";
 import { toDuplex } from "../../lib/stream/duplex.ts";
 import { type ByteStream, type DatagramStream, formatAddress, type StreamInfo } from "../../lib/stream/stream.ts";
-import { HeadReader, type RequestHead } from "../_http_head.ts";
+import { HeadReader, type RequestHead } from "../http/head.ts";
 import { loadWs, type WsSocket } from "./_library.ts";
 import { infoOver, wsOptions } from "./client.ts";
 import { judge, type Refusal, writeRefusal } from "./refusal.ts";
@@ -28,7 +28,7 @@ export async function serveWebSocket(lower: ByteStream, spec: WsSpec, context: C
     throw new ProtocolError(`ws from ${from}: answered ${status} to "${head.method} ${head.target}": ${reason}`);
   }
   const chosen = chooseSubprotocol(head, spec);
-  const facts = { path: head.target, headers: head.headers, subprotocol: chosen ?? "" };
+  const facts = { ...lower.info.facts, path: head.target, headers: head.headers, subprotocol: chosen ?? "" };
   const info: StreamInfo = { ...infoOver(lower, `ws from ${from}`), facts };
   return {
     info,

@@ -1,22 +1,55 @@
-// @ts-types="../tests/deno_std.d.ts"
+// @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { L7mpError, LimitError, ProtocolError } from "../lib/errors.ts";
-import { bytes, cutAt, text } from "../tests/support/steps.ts";
-import { HeadReader, parseRequestHead } from "./_http_head.ts";
+import { L7mpError, LimitError, ProtocolError } from "../../lib/errors.ts";
+import { bytes, cutAt, text } from "../../tests/support/steps.ts";
+import { encodeHead, HeadReader, parseRequestHead, parseResponseHead, ResponseHeadReader } from "./head.ts";
 
 const request = "GET /chat?a=1 HTTP/1.1\r\nHost: h:80\r\nX-A:  b \r\nx-a: c\r\nEmpty:\r\n\r\n";
 
 Deno.test("parseRequestHead() reads method, target, version and headers", () => {
-  const { headers, ...line } = parseRequestHead(bytes(request));
+  const { headers, lines, ...line } = parseRequestHead(bytes(request));
   assertEquals(line, { method: "GET", target: "/chat?a=1", version: "1.1" });
   assertEquals({ ...headers }, { host: "h:80", "x-a": "b, c", empty: "" });
+  assertEquals(lines, [["Host", "h:80"], ["X-A", "b"], ["x-a", "c"], ["Empty", ""]]);
 });
+Deno.test("parseRequestHead() takes octets above 127 as they are", () => {
+  const head = new Uint8Array([
+    ...bytes("GET /"),
+    0xc3,
+    0xa0,
+    ...bytes(" HTTP/1.1\r\nA: "),
+    0xff,
+    ...bytes("\r\n\r\n"),
+  ]);
+  const { target, headers } = parseRequestHead(head);
+  assertEquals([target, headers["a"]], ["/\xc3\xa0", "\xff"]);
+});
+Deno.test("parseResponseHead() reads status and reason", () => {
+  const { status, reason, headers } = parseResponseHead(bytes("HTTP/1.0 404  Not  Found \r\nA: b\r\n\r\n"));
+  assertEquals([status, reason, headers["a"]], [404, "Not  Found", "b"]);
+  assertEquals(parseResponseHead(bytes("HTTP/1.1 200\r\n\r\n")).reason, "");
+});
+for (
+  const [what, head] of [
+    ["another protocol", "SSH-2.0-x\r\n\r\n"],
+    ["a code of two digits", "HTTP/1.1 20 OK\r\n\r\n"],
+    ["another version", "HTTP/2.0 200 OK\r\n\r\n"],
+    ["a folded header", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n"],
+  ]
+) {
+  Deno.test(`parseResponseHead() refuses ${what}`, () => {
+    assertThrows(() => parseResponseHead(bytes(head!)), ProtocolError, "RFC 9112 section");
+  });
+}
 
 for (
   const [what, head] of [
     ["a missing version", "GET /\r\n\r\n"],
-    ["another protocol", "GET / HTTP/2.0\r\n\r\n"],
+    ["another protocol", "GET / FTP/1.1\r\n\r\n"],
+    ["another version without a space", "GET /HTTP/1.1\r\n\r\n"],
+    ["a CR in the target", "GET /\ra HTTP/1.1\r\n\r\n"],
+    ["a space before the first header", "GET / HTTP/1.1\r\n A: b\r\n\r\n"],
     ["two spaces", "GET  / HTTP/1.1\r\n\r\n"],
     ["no request line", "\r\n"],
     ["a method that is no token", "G@T / HTTP/1.1\r\n\r\n"],
@@ -31,6 +64,21 @@ for (
     assertThrows(() => parseRequestHead(bytes(head!)), ProtocolError, "RFC 9112 section");
   });
 }
+
+Deno.test("parseRequestHead() knows a version that is not spoken here", () => {
+  const error = assertThrows(() => parseRequestHead(bytes("GET / HTTP/2.0\r\n\r\n")), ProtocolError);
+  assertEquals(error.code, "BAD_VERSION");
+});
+Deno.test("parseRequestHead() refuses more lines than a head may have", () => {
+  const lines = (count: number) => bytes(`GET / HTTP/1.1\r\n${"A: b\r\n".repeat(count)}\r\n`);
+  assertEquals(parseRequestHead(lines(200)).lines.length, 200);
+  assertThrows(() => parseRequestHead(lines(201)), LimitError);
+});
+Deno.test("encodeHead() refuses what would be another line", () => {
+  for (const value of ["a\r\nB: c", "a\nb", "a\rb", "a\0b", "€"]) {
+    assertThrows(() => encodeHead("GET / HTTP/1.1", [["A", value]]), RangeError);
+  }
+});
 
 Deno.test("HeadReader gives back what follows the head", () => {
   const found = new HeadReader(1000).push(bytes(`${request}more`))!;
@@ -69,7 +117,8 @@ Deno.test("HeadReader: any splitting of a printed head gives the head", () => {
       if (found) after.push(...piece);
       else found = reader.push(piece);
     }
-    assertEquals({ ...found!.head, headers: { ...found!.head.headers } }, {
+    const { lines: _, ...read } = found!.head;
+    assertEquals({ ...read, headers: { ...read.headers } }, {
       method,
       target,
       version: "1.1",
@@ -86,5 +135,15 @@ Deno.test("HeadReader: random bytes give a head or an error of ours", () => {
     } catch (error) {
       if (!(error instanceof L7mpError)) throw error;
     }
+  }));
+});
+Deno.test("ResponseHeadReader reads what encodeHead() wrote", () => {
+  const lines = fc.array(fc.tuple(token, fc.stringMatching(/^([!-~]([ -~]{0,10}[!-~])?)?$/)));
+  const code = fc.integer({ min: 100, max: 999 });
+  fc.assert(fc.property(code, lines, cuts, (status, lines, cuts) => {
+    const reader = new ResponseHeadReader(100_000);
+    let found: ReturnType<ResponseHeadReader["push"]> = null;
+    for (const piece of cutAt(encodeHead(`HTTP/1.1 ${status} Fine`, lines), cuts)) found = reader.push(piece);
+    assertEquals([found!.head.status, found!.head.reason, found!.head.lines], [status, "Fine", lines]);
   }));
 });
