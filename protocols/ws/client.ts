@@ -43,7 +43,7 @@ async function open(lower: ByteStream, spec: WsSpec, context: Context): Promise<
   let answer: Readonly<Record<string, unknown>> = {};
   socket.on("upgrade", ({ headers }) => answer = headers);
   socket.on("open", () => {
-    const facts = { path: target.path, headers: answer, subprotocol: socket.protocol };
+    const facts = { ...lower.info.facts, path: target.path, headers: answer, subprotocol: socket.protocol };
     const info = { ...infoOver(lower, target.name), facts };
     const stream = new WebSocketStream({ socket, adapted, lower, info, spec, context });
     alive = () => stream.alive();
@@ -97,16 +97,24 @@ function targetOf(lower: ByteStream, spec: WsSpec): Target {
   const written = (spec.path ?? "").replaceAll("#", "%23");
   const path = written.startsWith("/") ? written : `/${written}`;
   const { remote } = lower.info;
+  const secure = isSecure(lower);
   if (remote?.family === "unix") {
-    return { name: `ws+unix://${remote.path}`, host: spec.host ?? "localhost", path };
+    return { name: `ws${secure ? "+tls" : ""}+unix://${remote.path}`, host: spec.host ?? "localhost", path };
   }
-  const at = hostAndPort(spec.address ?? remote?.host ?? "localhost", spec.port ?? remote?.port ?? 80);
-  return { name: `ws://${at}${path}`, host: spec.host ?? at, path };
+  const usualPort = secure ? 443 : 80;
+  const port = spec.port ?? remote?.port ?? usualPort;
+  const host = printHost(spec.address ?? remote?.host ?? "localhost");
+  const at = port === usualPort ? host : `${host}:${port}`;
+  return { name: `${secure ? "wss" : "ws"}://${at}${path}`, host: spec.host ?? at, path };
 }
 
-function hostAndPort(address: string, port: number): string {
-  const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
-  return port === 80 ? host : `${host}:${port}`;
+/** Whether the WebSocket over `lower` is a `wss://`. */
+export function isSecure(lower: ByteStream): boolean {
+  return lower.info.protocol === "TLS";
+}
+
+function printHost(address: string): string {
+  return address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
 }
 
 /** Headers of the request: those the options stand for, then those given by hand, which win. */

@@ -1,9 +1,11 @@
-/** WebSocket (RFC 6455), both sides, in clear text over any byte stream. */
+/** WebSocket (RFC 6455), both sides, over any byte stream; over TLS it is WSS. */
 import { ConfigError } from "../../lib/errors.ts";
 import type { Layer } from "../../lib/protocol.ts";
 import type { ByteStream, Stream } from "../../lib/stream/stream.ts";
 import { checkWsSpec, wsSpec } from "./spec.ts";
 import type { WsSpec } from "./spec.ts";
+
+const overTls = { transport: { protocol: "TLS" } };
 
 export const ws: Layer<WsSpec> = {
   name: "WebSocket",
@@ -19,6 +21,21 @@ export const ws: Layer<WsSpec> = {
       role: "listen",
       parameters: { form: "[host:]port", path: true },
       help: "Accept WebSocket connections",
+    },
+    {
+      names: ["WSS", "WSS-CONNECT"],
+      role: "connect",
+      parameters: { form: "host:port", path: true, defaultPort: 443 },
+      preset: overTls,
+      help: "As WS, over TLS",
+    },
+    {
+      names: ["WSS-LISTEN", "WSS-L", "L-WSS", "LISTEN-WSS"],
+      role: "listen",
+      parameters: { form: "[host:]port", path: true },
+      preset: overTls,
+      example: "cert=server.pem",
+      help: "As WS-LISTEN, over TLS",
     },
   ],
   schemes: ["ws"],
