@@ -84,6 +84,16 @@ export function same(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
+/** The type that stands for the first level over all the others: WSS for WebSocket over TLS over TCP. */
+export function typeOver([level, ...lower]: readonly Level[], role: Role): AddressType | undefined {
+  const name = (i: number) => lower[i] && pluginOf(lower[i]).name;
+  const onBase = lower.every(({ layer }, i) => layer === undefined || layer.base === name(i + 1));
+  return level?.layer?.types.find((type) => {
+    const transport = type.preset?.transport as SpecDocument | undefined;
+    return onBase && transport?.protocol === name(0) && transport && (type.role === "listen") === (role === "listen");
+  });
+}
+
 /** Where the peer is: settings of the innermost plug-in that knows them, though layers may name them in requests. */
 const peerKeys = new Set(["address", "port"]);
 
@@ -207,6 +217,7 @@ export function fromSpec(spec: SpecDocument, place: Place, registry: Registry, a
     }
   };
   read(spec, at);
+  for (const [i, level] of levels.entries()) level.type = typeOver(levels.slice(i), role) ?? level.type;
   return { levels: levels as unknown as [Level, ...Level[]], role: mainLevel(levels).type?.role ?? role };
 }
 

@@ -2,7 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import type { SpecDocument } from "./document.ts";
 import type { AnyLayer, Found, Names } from "./names.ts";
-import { baseLevels, fromSpec, type Level, setKey, type Stack, typeFor } from "./stack.ts";
+import { baseLevels, engineFields, fromSpec, type Level, setKey, type Settings, type Stack, typeFor, typeOver } from "./stack.ts";
 
 /** The stack a type name stands for, with the type's presets and no parameters yet. */
 export function stackOf({ type, protocol, layer }: Found, names: Names): Stack {
@@ -32,5 +32,12 @@ export function putOver(layer: AnyLayer, role: "connect" | "listen", stack: Stac
     throw new ConfigError(`"${written}" needs a ${wanted} after it, not ${stack.levels[0].type?.names[0]}`);
   }
   const level: Level = { layer, type: typeFor(layer, role, {}), settings: {} };
-  return { levels: [level, ...stack.levels], role };
+  // Options of the engine are about the whole stack: they stand at its outermost level.
+  const [outer, ...lower] = stack.levels;
+  const engine = engineFields(stack.role);
+  const settings: Settings = {};
+  for (const [key, value] of Object.entries(outer.settings)) (key in engine ? level.settings : settings)[key] = value;
+  const levels: Stack["levels"] = [level, { ...outer, settings }, ...lower];
+  level.type = typeOver(levels, role) ?? level.type;
+  return { levels, role: layer.wrap ? stack.role : role };
 }

@@ -84,6 +84,8 @@ function wordOf(found: Found, names: Names): fc.Arbitrary<string> {
   const listens = type.role === "listen";
   const fields = Object.entries({ ...(found.protocol ?? found.layer).spec.fields, ...engineFields(type.role) })
     .filter(([key, schema]) => schema.type in values && !["address", "port", "path", "oneshot"].includes(key))
+    // An overlay in front may take an option of the same name for its own.
+    .filter(([key, { type }]) => names.registry.layers.every((l) => (l.spec.fields[key]?.type ?? type) === type))
     // A listener's bind is its host again.
     .filter(([key]) => key !== "bind" || type.parameters.form !== "[host:]port");
   const options = fc.uniqueArray(fc.constantFrom(...fields), { maxLength: 4, selector: ([key]) => key })
