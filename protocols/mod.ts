@@ -12,6 +12,7 @@ import { jsonEncap } from "./json_encap.ts";
 import { lengthPrefix } from "./length_prefix.ts";
 import { lines } from "./lines.ts";
 import { literal } from "./literal.ts";
+import { log } from "./log.ts";
 import { logger } from "./logger.ts";
 import { metric } from "./metric.ts";
 import { pipe } from "./pipe.ts";
@@ -22,6 +23,7 @@ import { stall } from "./stall.ts";
 import { stdio } from "./stdio.ts";
 import { tcp } from "./tcp.ts";
 import { text } from "./text.ts";
+import { tls } from "./tls/tls.ts";
 import { udp, udpDatagram, udpRecv, udpRecvfrom, udpSendto } from "./udp.ts";
 import { unix, unixClient } from "./unix.ts";
 import { unixRecv, unixRecvfrom, unixSendto } from "./unix_datagram.ts";
@@ -55,6 +57,6 @@ export const registry: Registry = {
     unixRecvfrom,
     unixRecv,
   ],
-  layers: [ws, socks5, socks4, httpConnect, proxyProtocol],
+  layers: [tls, ws, socks5, socks4, httpConnect, proxyProtocol, log],
   transforms: [logger, metric, lines, lengthPrefix, chunks, jsonEncap, jsonDecap],
 };

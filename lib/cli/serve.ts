@@ -58,8 +58,8 @@ export async function serve(plan: Plan, given: Arguments, outlets: Outlets): Pro
   }
 }
 
-function settingsOf({ program, ipVersion, http, compatSocat }: Arguments) {
-  return { program, version, ipVersion, http, compatSocat };
+function settingsOf({ program, ipVersion, http, compatSocat, insecure }: Arguments) {
+  return { program, version, ipVersion, http, compatSocat, insecure };
 }
 
 function makeEvents(

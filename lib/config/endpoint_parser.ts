@@ -63,7 +63,8 @@ function parseBody(body: readonly Token[], names: Names, word: string, tail?: re
   const overlay = names.overlay(head);
   if (overlay && rest.length > 0 && (!names.type(head) || beginsAddress(rest, names))) {
     const inner = parseBody(rest, names, word, tail);
-    return { ...inner, stack: putOver(overlay.layer, overlay.role, inner.stack, head) };
+    const role = overlay.roles.find((role) => (role === "listen") === (inner.stack.role === "listen"));
+    return { ...inner, stack: putOver(overlay.layer, role ?? overlay.roles[0]!, inner.stack, head) };
   }
   const option = optionOverlays[head.toUpperCase()];
   if (option && rest.length > 0 && !names.type(head)) {

@@ -24,7 +24,8 @@ export interface Names {
   type(name: string): Found | undefined;
   /** A URL's scheme: a type name, or a layer's short word; `unix` prefers UNIX-CONNECT to UNIX-CLIENT. */
   scheme(name: string): Found | undefined;
-  overlay(name: string): { readonly layer: AnyLayer; readonly role: "connect" | "listen" } | undefined;
+  /** Of several roles the one of what follows is meant. */
+  overlay(name: string): { readonly layer: AnyLayer; readonly roles: readonly ("connect" | "listen")[] } | undefined;
   transform(name: string): { readonly transform: AnyTransform; readonly type: AddressType } | undefined;
   /** All address types, canonical name first. */
   readonly types: readonly Found[];
@@ -44,7 +45,10 @@ export function namesOf(registry: Registry): Names {
   const byName = new Map(types.flatMap((found) => found.type.names.map((name) => [normal(name), found] as const)));
   const overlays = new Map(
     registry.layers.flatMap((layer) =>
-      (layer.overlays ?? []).map(({ name, role }) => [normal(name), { layer, role }] as const)
+      (layer.overlays ?? []).map(({ name }) => {
+        const roles = layer.overlays!.filter((other) => other.name === name).map(({ role }) => role);
+        return [normal(name), { layer, roles }] as const;
+      })
     ),
   );
   const transforms = new Map(

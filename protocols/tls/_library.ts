@@ -1,0 +1,34 @@
+/** The parts of the runtime's `node:tls` in use, and their loading at first use. */
+import type * as Crypto from "node:crypto";
+import type { TLSSocket } from "node:tls";
+
+export type TlsLibrary = typeof import("node:tls");
+
+export async function loadTls(): Promise<TlsLibrary> {
+  return await import("node:tls");
+}
+
+/** The same for the checks before the start, which do not wait. */
+export function tlsAtOnce(): TlsLibrary {
+  return globalThis.process.getBuiltinModule("node:tls");
+}
+
+/** `node:crypto` for the checks before the start, which do not wait. */
+export function crypto(): typeof Crypto {
+  return globalThis.process.getBuiltinModule("node:crypto");
+}
+
+/** What is not public of a socket's TLS machine. */
+export interface TlsMachine {
+  /**
+   * Code of what is wrong with the chain of the peer's certificate, "" for nothing. The library consults it only for
+   * sockets of its own server class, which takes connections but not one connection.
+   */
+  verifyError(): unknown;
+  /** Encrypted bytes that have not been taken yet: after a failed handshake, the alert that tells the peer why. */
+  drainEncOut?(): Uint8Array | undefined;
+}
+
+export function machineOf(socket: TLSSocket): TlsMachine {
+  return (socket as unknown as { _handle: TlsMachine })._handle;
+}

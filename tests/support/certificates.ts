@@ -1,0 +1,107 @@
+/**
+ * Certificates for tests, made by `openssl` into a temporary directory that goes with the test process:
+ *
+ *     const certificates = makeCertificates();
+ *     Deno.test({ name: "...", ignore: certificates === undefined, fn() { certificates!.path("server.pem") } });
+ */
+
+/** Names of the files; each certificate `x.pem` has its key in `x.key`, and both together in `x-both.pem`. */
+const leaves = {
+  /** For localhost and 127.0.0.1. */
+  server: { subject: "/CN=localhost", names: "DNS:localhost,IP:127.0.0.1" },
+  /** Another one for the same names. */
+  renewed: { subject: "/CN=localhost/O=renewed", names: "DNS:localhost,IP:127.0.0.1" },
+  wrongname: { subject: "/CN=a.example", names: "DNS:a.example,DNS:b.example" },
+  client: { subject: "/C=HU/L=Budapest/O=l7mp/OU=tests/CN=client", names: "DNS:client.example" },
+  expired: { subject: "/CN=localhost", names: "DNS:localhost,IP:127.0.0.1", from: "20200101", to: "20210101" },
+  early: { subject: "/CN=localhost", names: "DNS:localhost,IP:127.0.0.1", from: "20900101", to: "20910101" },
+  /** A client's, of an issuer that nobody trusts. */
+  other: { subject: "/CN=client", names: "DNS:client.example", issuer: "otherca" },
+} as const satisfies Record<string, Leaf>;
+
+interface Leaf {
+  readonly subject: string;
+  readonly names: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly issuer?: "ca" | "otherca";
+}
+
+export interface Certificates {
+  /** Also the working directory that relative names such as `server.pem` are for. */
+  readonly directory: string;
+  /** `path("server.pem")`. Issuers are `ca.pem` and `otherca.pem`; `selfsigned.pem` has no other issuer than itself. */
+  path(name: string): string;
+  text(name: string): string;
+}
+
+/** For the name of a test that is ignored without them. */
+export const noOpenssl = "openssl is not installed";
+
+/** Makes them all, in about a quarter of a second. Undefined where there is no `openssl`. */
+export function makeCertificates(): Certificates | undefined {
+  try {
+    openssl(".", "version");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const directory = Deno.makeTempDirSync({ prefix: "l7mp-certificates-" });
+  addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
+  makeIssuer(directory, "ca");
+  makeIssuer(directory, "otherca");
+  makeSelfSigned(directory);
+  for (const [name, leaf] of Object.entries(leaves)) makeLeaf(directory, name, leaf);
+  openssl(directory, ...words("pkcs12 -export -in server.pem -inkey server.key -passout pass:secret -out server.p12"));
+  openssl(directory, ...words("ec -in server.key -aes256 -passout pass:secret -out encrypted.key"));
+  openssl(directory, ...words("pkcs8 -topk8 -in server.key -passout pass:secret -out encrypted8.key"));
+  const path = (name: string) => `${directory}/${name}`;
+  return { directory, path, text: (name) => Deno.readTextFileSync(path(name)) };
+}
+
+const newKey = words("-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes");
+
+function makeIssuer(directory: string, name: string): void {
+  const subject = ["-subj", `/CN=l7mp test ${name}`];
+  openssl(directory, "req", "-x509", ...newKey, ...words(`-keyout ${name}.key -out ${name}.pem -days 30`), ...subject);
+  Deno.writeTextFileSync(`${directory}/${name}.index`, "");
+  Deno.writeTextFileSync(`${directory}/${name}.index.attr`, "unique_subject = no\n");
+}
+
+function makeSelfSigned(directory: string): void {
+  const files = words("-keyout selfsigned.key -out selfsigned.pem -days 30 -subj /CN=localhost");
+  const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  openssl(directory, "req", "-x509", ...newKey, ...files, ...names);
+  joinFiles(directory, "selfsigned");
+}
+
+function makeLeaf(directory: string, name: string, { subject, names, from, to, issuer = "ca" }: Leaf): void {
+  openssl(directory, "req", "-new", ...newKey, ...words(`-keyout ${name}.key -out ${name}.csr`), "-subj", subject);
+  Deno.writeTextFileSync(
+    `${directory}/${name}.cnf`,
+    `[ca]\ndefault_ca=d\n[d]\ndatabase=${issuer}.index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\n` +
+      `policy=p\ncopy_extensions=none\nx509_extensions=x\ndefault_days=30\n[p]\ncommonName=supplied\n` +
+      `countryName=optional\nlocalityName=optional\norganizationName=optional\norganizationalUnitName=optional\n` +
+      `[x]\nsubjectAltName=${names}\nbasicConstraints=CA:FALSE\n`,
+  );
+  const files = words(
+    `-config ${name}.cnf -in ${name}.csr -out ${name}.pem -cert ${issuer}.pem -keyfile ${issuer}.key`,
+  );
+  const dates = from && to ? words(`-startdate ${from}000000Z -enddate ${to}000000Z`) : [];
+  openssl(directory, "ca", "-batch", "-notext", ...files, ...dates);
+  joinFiles(directory, name);
+}
+
+function joinFiles(directory: string, name: string): void {
+  const read = (suffix: string) => Deno.readTextFileSync(`${directory}/${name}.${suffix}`);
+  Deno.writeTextFileSync(`${directory}/${name}-both.pem`, read("pem") + read("key"));
+}
+
+function words(text: string): string[] {
+  return text.split(" ");
+}
+
+function openssl(directory: string, ...args: string[]): void {
+  const { success, stderr } = new Deno.Command("openssl", { args, cwd: directory }).outputSync();
+  if (!success) throw new Error(`openssl ${args.join(" ")}\n${new TextDecoder().decode(stderr)}`);
+}
