@@ -38,6 +38,8 @@ export interface Context {
   readonly http?: HttpDefaults;
   /** Check no certificates of peers where the address does not say (`-k`). */
   readonly insecure?: boolean;
+  /** For the engine: told when a listener is bound within a session; `type` is the canonical type name. */
+  readonly onListening?: (type: string, address: SocketAddress) => void;
 }
 
 export interface HttpDefaults {

@@ -20,7 +20,7 @@ import type { SocketAddress } from "./stream/stream.ts";
 export interface ProxyEvents {
   onSessionEnd?(record: SessionRecord): void;
   /** A listener is bound; `type` is the canonical type name. */
-  onListening?(name: string, type: string, address: SocketAddress): void;
+  onListening?(type: string, address: SocketAddress): void;
 }
 
 export interface ProxyOptions extends SessionEnvironment {
@@ -47,7 +47,8 @@ export class Proxy {
   #count = 0;
 
   constructor(options: ProxyOptions) {
-    this.#options = { ...options, oneListener: options.plan.listeners.length === 1 };
+    const { plan: { listeners }, events } = options;
+    this.#options = { ...options, oneListener: listeners.length === 1, onListening: events.onListening };
   }
 
   /**
@@ -119,7 +120,7 @@ export class Proxy {
     const { log, events } = this.#options;
     const context = contextOf(planned, this.#options, undefined, this.#stopping.signal, log);
     const listener = await listen(planned.endpoint, context);
-    events.onListening?.(planned.name, planned.endpoint.name.split(":")[0]!, listener.address);
+    events.onListening?.(planned.endpoint.name.split(":")[0]!, listener.address);
     return listener;
   }
 
@@ -129,7 +130,7 @@ export class Proxy {
     const fork = options?.fork === true && !options.oneshot;
     const datagram = kind === "datagram" && planned.endpoint.layers.length === 0;
     const slots = new Slots(fork ? options?.max_children ?? (datagram ? datagramSessions : Infinity) : Infinity);
-    const callers = new Callers(listener, planned, {
+    const callers = new Callers(listener, planned.endpoint, {
       log: this.#options.log,
       signal: this.#stopping.signal,
       sessionEnded: () => Promise.race(this.#sessions.keys()),

@@ -72,7 +72,7 @@ function makeEvents(
   return {
     onSessionEnd: accessLog && ((record) => accessLog.write(`${accessLine(record, format)}\n`)),
     onListening: announcements &&
-      ((_name, type, address) => announcements.write(`${announcement(type, address)}\n`)),
+      ((type, address) => announcements.write(`${announcement(type, address)}\n`)),
   };
 }
 

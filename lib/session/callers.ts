@@ -1,5 +1,5 @@
 /** The callers of one listener that may be served: checks `range` and `sourceport`, waits when out of descriptors. */
-import type { PlannedListener } from "../config/plan.ts";
+import type { Endpoint } from "../config/plan.ts";
 import { ConnectError, L7mpError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Incoming, Listener } from "../protocol.ts";
@@ -10,7 +10,7 @@ const pauseMs = 1000;
 
 export class Callers {
   readonly #iterator: AsyncIterator<Incoming>;
-  readonly #planned: PlannedListener;
+  readonly #endpoint: Endpoint;
   readonly #log: Log;
   readonly #signal: AbortSignal;
   /** Resolves when a session ends, so that descriptors may be free again. */
@@ -19,11 +19,11 @@ export class Callers {
 
   constructor(
     listener: Listener,
-    planned: PlannedListener,
+    endpoint: Endpoint,
     options: { log: Log; signal: AbortSignal; sessionEnded: () => Promise<unknown> },
   ) {
     this.#iterator = listener[Symbol.asyncIterator]();
-    this.#planned = planned;
+    this.#endpoint = endpoint;
     this.#log = options.log;
     this.#signal = options.signal;
     this.#sessionEnded = options.sessionEnded;
@@ -69,8 +69,7 @@ export class Callers {
   }
 
   async #allowed(caller: Incoming): Promise<boolean> {
-    const { endpoint } = this.#planned;
-    const refusal = isToldLater(endpoint) ? undefined : refusalOf(caller.info, endpoint);
+    const refusal = isToldLater(this.#endpoint) ? undefined : refusalOf(caller.info, this.#endpoint);
     if (!refusal) return true;
     this.#log.warn("listener.refused", refusal.message);
     await caller.reject(refusal).catch(() => {});

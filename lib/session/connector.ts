@@ -1,4 +1,4 @@
-/** Opens an address that connects, as its options say: tried again, kept alive, opened late or for every message. */
+/** Opens an address as its options say: tried again, kept alive, opened late or for every message, or called. */
 import type { Endpoint, Retry } from "../config/plan.ts";
 import { ConnectError, systemFault } from "../errors.ts";
 import type { Context } from "../protocol.ts";
@@ -9,10 +9,11 @@ import { forEachMessage } from "./each_message.ts";
 import { connect } from "./open.ts";
 import { reconnecting } from "./reconnect.ts";
 import { retryOf, withRetry } from "./retry.ts";
+import { firstPeer } from "./one_peer.ts";
 import { waitForData } from "./wait_for_data.ts";
 
 /**
- * Opens `endpoint`, each half of a dual one by its own options. Rejects with a `ConnectError`, or with
+ * Opens `endpoint`, each half of a dual one by its own options; one that listens waits for its first peer. Rejects with a `ConnectError`, or with
  * `context.signal`'s reason; nothing stays open then.
  */
 export async function openConnector(endpoint: Endpoint, retry: Retry, context: Context): Promise<Stream> {
@@ -26,6 +27,7 @@ export async function openConnector(endpoint: Endpoint, retry: Retry, context: C
       throw error;
     }
   }
+  if (endpoint.role === "listen") return await firstPeer(endpoint, context);
   const stream = await openLateOrNow(endpoint, retry, context);
   const { readbytes } = endpoint.stream;
   return readbytes === undefined ? stream : limitBytes(stream, readbytes);

@@ -28,6 +28,8 @@ export interface SessionEnvironment {
   readonly insecure?: boolean;
   /** socat's linger of half a second everywhere (`--compat=socat`). */
   readonly compatSocat: boolean;
+  /** A listener is bound that stands where a connector may; `type` is the canonical type name. */
+  readonly onListening?: Context["onListening"];
   /** Sees payload in passing (`-v`, `-x`). */
   tap?(session: string): ((direction: "ltr" | "rtl", data: Uint8Array) => void) | undefined;
 }
@@ -261,7 +263,7 @@ export function contextOf(
   signal: AbortSignal,
   log: Log,
 ): Context {
-  const { driver, ipVersion, program, version, http, insecure } = environment;
+  const { driver, ipVersion, program, version, http, insecure, onListening } = environment;
   const { maxMessageBytes, blockBytes } = planned.session;
   const { direction, listen, connect } = planned.endpoint;
   const forks = (listen?.fork && !listen.oneshot) || connect?.fork;
@@ -279,6 +281,7 @@ export function contextOf(
     version,
     http,
     insecure,
+    onListening,
   };
 }
 

@@ -271,3 +271,35 @@ acceptance("E33", "crnl removes and adds carriage returns", async (run) => {
   await run.out(["-u", "-", `CREATE:${file},crnl`], { input: "a\n" });
   assertEquals(await Deno.readTextFile(file), "a\r\n");
 }, both);
+
+acceptance("socat's habit", "a listener as address2 waits for one peer, in both directions", async (run) => {
+  const port = run.port();
+  const listener = await run.serve(["-", `TCP-LISTEN:${port},bind=127.0.0.1`], { tcp: port }, { input: "to the peer" });
+  const peer = await connect(run, { tcp: port });
+  await peer.send("from the peer");
+  await peer.endWrite();
+  assertEquals(await peer.restText(), "to the peer");
+  assertEquals((await listener.end()).stdout, "from the peer");
+  await assertRejects(() => connect(run, { tcp: port }), Deno.errors.ConnectionRefused);
+}, both);
+
+acceptance("socat's habit", "a listener as half of a dual address waits for one peer", async (run) => {
+  const port = run.port();
+  const listener = await run.serve([`STDIN!!TCP-LISTEN:${port},bind=127.0.0.1`, "PIPE"], { tcp: port }, { input: "x" });
+  const peer = await connect(run, { tcp: port });
+  assertEquals(await peer.restText(), "x");
+  await listener.end();
+}, both);
+
+acceptance("address2 listens", "it is announced, judges callers and limits its wait", async (run) => {
+  const announced = run.path("announced");
+  const words = ["TCP-L:0,bind=127.0.0.1,range=127.0.0.2/32,accept-timeout=1"];
+  const listener = run.spawn([`--announce=${announced}`, "-", ...words], { stderr: "any", code: 1 });
+  const line = await eventually("the announcement", () => Deno.readTextFile(announced).catch(() => ""));
+  const port = Number(/^LISTEN TCP-LISTEN 127\.0\.0\.1 (\d+)\n$/.exec(line)![1]);
+  const peer = await connect(run, { tcp: port });
+  assertEquals(await peer.restText(), "");
+  const { stderr } = await listener.end();
+  assertMatch(stderr, / W refusing connection from AF=2 127\.0\.0\.1:\d+ due to range option/);
+  assertMatch(stderr, / E accept: Connection timed out \(accept-timeout\)/);
+});

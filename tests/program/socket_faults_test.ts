@@ -50,7 +50,7 @@ async function relay({ driver, context }: Bench, source: Endpoint, target: Endpo
     ipVersion: 4,
     compatSocat: false,
     events: {
-      onListening: (_name, _type, address) => bound.resolve(address),
+      onListening: (_type, address) => bound.resolve(address),
       onSessionEnd(record) {
         records.push(record);
         for (const { count, resolve } of watchers) if (records.length >= count) resolve();
