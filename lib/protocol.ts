@@ -36,6 +36,8 @@ export interface Context {
   readonly program: string;
   /** Process-wide defaults a WebSocket or HTTP endpoint falls back to. */
   readonly http?: HttpDefaults;
+  /** The engine serves the callers that come after this one on the same connection (`Incoming.next`). */
+  readonly followUps?: boolean;
   /** Check no certificates of peers where the address does not say (`-k`). */
   readonly insecure?: boolean;
   /** For the engine: told when a listener is bound within a session; `type` is the canonical type name. */
@@ -102,7 +104,7 @@ export interface Protocol<Spec = unknown> {
   /** `either` is told by the stream at connect. */
   readonly kind: StreamKind | "either";
   /** What ends with our writing half, for the table in the README: `half`, `close`, `none`, `zero`. */
-  readonly end: "half" | "close" | "none" | "zero" | "close frame";
+  readonly end: "half" | "close" | "none" | "zero" | "close frame" | "end of body";
   readonly spec: ObjectSchema<Spec>;
   /** Checks that need the whole spec, before anything opens (combinations of options). Throws `ConfigError`. */
   check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
@@ -131,6 +133,8 @@ export interface Layer<Spec = unknown> {
   readonly proxy?: ProxyRole;
   /** Its server step may find out who the caller really is: only after it can callers be judged by their address. */
   readonly tellsCaller?: boolean;
+  /** A connection carries callers one after another, each a session of its own (HTTP): see `Incoming.next`. */
+  readonly sequential?: boolean;
   check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
   /**
    * Called once before the first `client` or `server`, for a listener before it accepts: warns of what the options do
@@ -174,6 +178,12 @@ export interface Incoming {
   accept(signal: AbortSignal): Promise<Stream>;
   /** Refuses in the protocol's own terms (502, close) and releases everything. */
   reject(error: L7mpError): Promise<void>;
+  /**
+   * Only of a `sequential` layer with `context.followUps`, and called once the session of this caller has ended: waits
+   * for another on the same connection, for the same layer's `server`; what lies under it is not run again. `null`: there
+   * is none, and the connection has been closed. Never rejects; an abort of `signal` closes the connection.
+   */
+  next?(signal: AbortSignal): Promise<Incoming | null>;
 }
 
 /** What an endpoint gives when it listens. Iteration ends after disposal. */

@@ -3,12 +3,13 @@ import type { Plan, PlannedListener } from "./config/plan.ts";
 import { ConnectError, type L7mpError, StreamError } from "./errors.ts";
 import type { Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
-import { listen, prepare } from "./session/open.ts";
+import { isBare, listen, prepare } from "./session/open.ts";
 import { sleep } from "./session/retry.ts";
 import {
   asL7mpError,
   contextOf,
   runSession,
+  type Sequence,
   type SessionEnvironment,
   type SessionRecord,
   stopped,
@@ -128,7 +129,7 @@ export class Proxy {
   async #serve(planned: PlannedListener, listener: Listener): Promise<L7mpError | undefined> {
     const { listen: options, kind } = planned.endpoint;
     const fork = options?.fork === true && !options.oneshot;
-    const datagram = kind === "datagram" && planned.endpoint.layers.length === 0;
+    const datagram = kind === "datagram" && isBare(planned.endpoint);
     const slots = new Slots(fork ? options?.max_children ?? (datagram ? datagramSessions : Infinity) : Infinity);
     const callers = new Callers(listener, planned.endpoint, {
       log: this.#options.log,
@@ -136,6 +137,8 @@ export class Proxy {
       sessionEnded: () => Promise.race(this.#sessions.keys()),
     });
     const limit = options?.accept_timeout;
+    const sequential = planned.endpoint.layers.some(({ layer }) => layer.sequential);
+    const closing = new AbortController();
     try {
       for (let first = true;; first = false) {
         if (!datagram) await slots.free(this.#stopping.signal);
@@ -151,7 +154,8 @@ export class Proxy {
           continue;
         }
         slots.take();
-        this.#session(planned, caller, slots);
+        if (sequential) this.#connection(planned, caller, closing.signal).finally(() => slots.release());
+        else this.#session(planned, caller, { slots });
       }
     } catch (error) {
       if (this.#stopping.signal.aborted) return undefined;
@@ -159,6 +163,7 @@ export class Proxy {
       this.#options.log.error("listener.error", failure.message, { code: failure.code });
       return failure;
     } finally {
+      closing.abort();
       await listener[Symbol.asyncDispose]();
     }
   }
@@ -177,11 +182,26 @@ export class Proxy {
     }
   }
 
-  #session(planned: PlannedListener, incoming: Incoming | undefined, slots?: Slots): Promise<SessionRecord> {
+  /** The sessions of one connection, one after another; `signal` ends the waiting between them. */
+  async #connection(planned: PlannedListener, first: Incoming, signal: AbortSignal): Promise<void> {
+    let caller: Incoming | null = first;
+    for (let again = false; caller; again = true) {
+      const sequence: Sequence = { again };
+      await this.#session(planned, caller, { sequence });
+      caller = await sequence.caller?.next?.(signal) ?? null;
+    }
+  }
+
+  #session(
+    planned: PlannedListener,
+    incoming: Incoming | undefined,
+    { slots, sequence }: { readonly slots?: Slots; readonly sequence?: Sequence } = {},
+  ): Promise<SessionRecord> {
     const name = `${planned.name}-${++this.#count}`;
     const flows = noFlows();
     const { signal } = this.#cut;
-    const ended = runSession({ name, planned, environment: this.#options, incoming, signal, flows }).then((record) => {
+    const environment = this.#options;
+    const ended = runSession({ name, planned, environment, incoming, sequence, signal, flows }).then((record) => {
       this.#sessions.delete(ended);
       add(this.#totals, flows);
       this.#totals.dropped += record.dropped;

@@ -7,6 +7,7 @@ import { exec, shell, system } from "./exec.ts";
 import { fd } from "./fd.ts";
 import { create, gopen, open } from "./file.ts";
 import { httpConnect } from "./http_connect.ts";
+import { http } from "./http/http.ts";
 import { jsonDecap } from "./json_decap.ts";
 import { jsonEncap } from "./json_encap.ts";
 import { lengthPrefix } from "./length_prefix.ts";
@@ -57,6 +58,6 @@ export const registry: Registry = {
     unixRecvfrom,
     unixRecv,
   ],
-  layers: [tls, ws, socks5, socks4, httpConnect, proxyProtocol, log],
+  layers: [tls, ws, http, socks5, socks4, httpConnect, proxyProtocol, log],
   transforms: [logger, metric, lines, lengthPrefix, chunks, jsonEncap, jsonDecap],
 };

@@ -72,17 +72,27 @@ export async function listen(endpoint: Endpoint, context: Context): Promise<List
 }
 
 /**
- * Runs the layers' server steps for one caller, in the session's own task. On failure the caller has been refused and
- * everything released.
+ * Runs the layers' server steps for one caller, in the session's own task. With `again` the caller came from another's
+ * `next`, and the steps below that layer's are done. On failure the caller has been refused and everything released.
  */
-export async function welcome(incoming: Incoming, endpoint: Endpoint, context: Context): Promise<Incoming> {
-  for (const { layer, spec } of endpoint.layers) {
+export async function welcome(
+  incoming: Incoming,
+  endpoint: Endpoint,
+  context: Context,
+  again = false,
+): Promise<Incoming> {
+  const { layers } = endpoint;
+  // Only the callers of the last of them reach the session.
+  const last = layers.findLastIndex(({ layer }) => layer.server);
+  for (const [i, { layer, spec }] of layers.entries()) {
+    if (again && i < last) continue;
     if (layer.wrap) {
       incoming = wrappedIncoming(incoming, { layer, spec }, context);
       continue;
     }
     if (!layer.server) throw new ConfigError(`${endpoint.name}: ${layer.name} cannot listen`);
-    incoming = await layer.server(await incoming.accept(context.signal), spec, context);
+    const own = i === last || !context.followUps ? context : { ...context, followUps: false };
+    incoming = await layer.server(await incoming.accept(context.signal), spec, own);
     const refusal = layer.tellsCaller ? refusalOf(incoming.info, endpoint) : undefined;
     if (!refusal) continue;
     await incoming.reject(refusal).catch(() => {});
@@ -106,6 +116,7 @@ function wrappedIncoming(incoming: Incoming, layer: PlannedLayer, context: Conte
     info: incoming.info,
     accept: async (signal) => wrapped(await incoming.accept(signal), layer, context),
     reject: (error) => incoming.reject(error),
+    next: incoming.next && ((signal) => incoming.next!(signal)),
   };
 }
 

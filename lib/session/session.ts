@@ -10,7 +10,7 @@ import { type DirectionOptions, type Flows, relay, type RelayEnd, type RelaySumm
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
 import { openConnector, sendFirst } from "./connector.ts";
 import { sessionMetadata } from "./metadata.ts";
-import { welcome, withEnds } from "./open.ts";
+import { isBare, welcome, withEnds } from "./open.ts";
 import { retryOf } from "./retry.ts";
 
 /** What every session of a process shares. */
@@ -67,10 +67,20 @@ export interface SessionParts {
   readonly environment: SessionEnvironment;
   /** The caller where address1 listens; without it address1 is opened first. */
   readonly incoming?: Incoming;
+  /** Present where those who call after it on the same connection are served too. */
+  readonly sequence?: Sequence;
   /** Ends the session with its reason. */
   readonly signal: AbortSignal;
   /** Counted as data moves. */
   readonly flows: Flows;
+}
+
+/** The callers of one connection, one after another. */
+export interface Sequence {
+  /** The caller came from another's `next`. */
+  readonly again: boolean;
+  /** The caller behind all layers, who knows of the next: set once it is known. */
+  caller?: Incoming;
 }
 
 /** Runs one session to its end and never rejects; its one error line is written here. */
@@ -89,13 +99,14 @@ class Session {
   readonly #startedAt = Date.now();
   readonly #start = performance.now();
   #incoming: Incoming | undefined;
+  readonly #sequence: Sequence | undefined;
   readonly #called: boolean;
   #source: string;
   #warnedOfCut = false;
   /** Messages that transforms left out. */
   #dropped = 0;
 
-  constructor({ name, planned, environment, incoming, signal, flows }: SessionParts) {
+  constructor({ name, planned, environment, incoming, sequence, signal, flows }: SessionParts) {
     this.#name = name;
     this.#planned = planned;
     this.#environment = environment;
@@ -103,6 +114,7 @@ class Session {
     this.#flows = flows;
     this.#log = environment.log.child({ session: name });
     this.#incoming = incoming;
+    this.#sequence = sequence;
     this.#called = incoming !== undefined;
     this.#source = incoming ? printPeer(incoming.info) : planned.endpoint.name;
   }
@@ -130,7 +142,7 @@ class Session {
     if (error) {
       const from = this.#called ? `; session ${this.#name} from ${this.#source} to ${target}` : "";
       const { code, side } = error;
-      this.#log.error("session.error", `${error.message} (${side ?? "local"}${from})`, { code, side });
+      this.#log[error.level]("session.error", `${error.message} (${side ?? "local"}${from})`, { code, side });
     }
     const durationMs = performance.now() - this.#start;
     this.#log.info("session.close", `session ${this.#name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });
@@ -164,7 +176,12 @@ class Session {
         throw error;
       }
     }
-    const caller = await onSide("downstream", () => welcome(incoming, endpoint, context));
+    const sequence = this.#sequence;
+    const own = sequence ? { ...context, followUps: true } : context;
+    const caller = await onSide("downstream", () => welcome(incoming, endpoint, own, sequence?.again));
+    if (sequence) sequence.caller = caller;
+    // A layer may have found out who it really is.
+    this.#source = printPeer(caller.info);
     let upstream: Stream;
     try {
       upstream = await this.#openTarget(context, caller.info);
@@ -214,6 +231,8 @@ class Session {
       rtl: this.#way("rtl", egress, upstream, downstream.info),
       direction: session.direction,
       lingerMs: session.lingerMs ?? defaultLinger(this.#planned, this.#environment, downstream, upstream),
+      openLingerMs: session.lingerMs ?? Infinity,
+      answerMs: session.lingerMs ?? (session.oneMessage ? Infinity : networkLingerMs),
       idleTimeoutMs: idleTimeout(this.#planned),
       blockBytes: session.blockBytes,
       onCut: session.blockBytes === undefined ? undefined : (bytes) => this.#warnOfCut(bytes),
@@ -328,8 +347,9 @@ function idleTimeout({ session, endpoint, target }: PlannedListener): number {
 }
 
 /** Forked datagram sessions have no end of their own, so silence ends them (addresses.md D7). */
-function defaultIdle({ listen, source, layers, kind }: Endpoint): number | undefined {
-  const endless = !("dual" in source) && source.protocol.end === "none" && layers.length === 0;
+function defaultIdle(endpoint: Endpoint): number | undefined {
+  const { listen, source, kind } = endpoint;
+  const endless = !("dual" in source) && source.protocol.end === "none" && isBare(endpoint);
   return listen?.fork && kind === "datagram" && endless ? 60_000 : undefined;
 }
 

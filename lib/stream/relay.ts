@@ -19,6 +19,10 @@ export interface RelayOptions {
   readonly direction: "both" | "ltr" | "rtl";
   /** Silence tolerated after one direction has ended, in ms; Infinity: for ever. */
   readonly lingerMs: number;
+  /** The same after an end that the other side's `closeWrite` did not pass on (`staysOpen`). Default: `lingerMs`. */
+  readonly openLingerMs?: number;
+  /** The same while an answer is due (`StreamInfo.answer`), whose absence is an error. Default: `lingerMs`. */
+  readonly answerMs?: number;
   /** Silence tolerated at any time, in ms; Infinity: for ever. */
   readonly idleTimeoutMs: number;
   readonly blockBytes?: number;
@@ -136,7 +140,9 @@ class Relay implements EventListenerObject {
   async #shut(source: Stream, sink: Stream, sides: PumpOptions["sides"]): Promise<void> {
     this.#options.onEnd?.(sides.source);
     await onSide(sides.sink, sink.closeWrite(source.ending));
-    this.#limit("linger", this.#options.lingerMs);
+    const { lingerMs, openLingerMs = lingerMs, answerMs = lingerMs } = this.#options;
+    if (source.info.answer === "written" || sink.info.answer === "read") this.#limit("answer", answerMs);
+    else this.#limit("linger", sink.kind === "datagram" && sink.staysOpen ? openLingerMs : lingerMs);
     if (--this.#running > 0) return;
     const gone = [onSide("downstream", this.#downstream.finished?.()), onSide("upstream", this.#upstream.finished?.())];
     // Not awaited: after an abort the directions are over, whatever stands behind the streams.
@@ -147,10 +153,17 @@ class Relay implements EventListenerObject {
     this.#ended.resolve({ end: "error", error });
   }
 
-  #limit(phase: "linger" | "idle", limitMs: number): void {
+  #limit(phase: Phase, limitMs: number): void {
     if (limitMs === Infinity) return;
-    this.#watch ??= new SilenceWatch(this.#activity, (phase) => this.#ended.resolve({ end: phase }));
+    this.#watch ??= new SilenceWatch(this.#activity, (phase, limitMs) => this.#expired(phase, limitMs));
     this.#watch.limit(phase, limitMs);
+  }
+
+  #expired(phase: Phase, limitMs: number): void {
+    if (phase !== "answer") return this.#ended.resolve({ end: phase });
+    const { name } = (this.#upstream.info.answer === "read" ? this.#upstream : this.#downstream).info;
+    const message = `${name}: no answer for ${limitMs / 1000} s after the request (-t sets the limit)`;
+    this.#fail(new StreamError(message, { code: "ETIMEDOUT", side: "upstream" }));
   }
 }
 
@@ -176,25 +189,27 @@ async function discard(stream: Stream): Promise<void> {
   }
 }
 
+type Phase = "linger" | "answer" | "idle";
+
 /** Fires when nothing has moved for the shortest limit set: it measures silence, not age. */
 class SilenceWatch {
   readonly #activity: Activity;
-  readonly #expired: (phase: "linger" | "idle") => void;
-  #phase: "linger" | "idle" = "idle";
+  readonly #expired: (phase: Phase, limitMs: number) => void;
+  #phase: Phase = "idle";
   #limitMs = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(activity: Activity, expired: (phase: "linger" | "idle") => void) {
+  constructor(activity: Activity, expired: (phase: Phase, limitMs: number) => void) {
     this.#activity = activity;
     this.#expired = expired;
   }
 
   /** Sets a limit from now on; a longer one than is in force changes nothing. */
-  limit(phase: "linger" | "idle", limitMs: number): void {
+  limit(phase: Phase, limitMs: number): void {
     if (limitMs >= this.#limitMs) return;
     this.#phase = phase;
     this.#limitMs = limitMs;
-    if (phase === "linger") this.#activity.at = performance.now();
+    if (phase !== "idle") this.#activity.at = performance.now();
     clearTimeout(this.#timer);
     this.#arm(limitMs);
   }
@@ -208,7 +223,7 @@ class SilenceWatch {
     // Timers hold 32-bit milliseconds; a longer wait just looks again after 24 days.
     this.#timer = setTimeout(() => {
       const left = this.#limitMs - (performance.now() - this.#activity.at);
-      if (left <= 0) this.#expired(this.#phase);
+      if (left <= 0) this.#expired(this.#phase, this.#limitMs);
       else this.#arm(left);
     }, Math.min(ms, 2 ** 31 - 1));
   }

@@ -17,6 +17,11 @@ export interface StreamInfo {
   readonly remote?: SocketAddress;
   /** True for network streams whose two directions end separately (TCP, UNIX stream): they get the long linger. */
   readonly halfCloses?: boolean;
+  /**
+   * Set where a stream is one request and its answer: which of its halves is the answer. Once the request has ended, the
+   * answer is waited for longer than the rest of another stream would be, and its absence is an error.
+   */
+  readonly answer?: "read" | "written";
   /** Protocol facts, such as a WebSocket's path and headers. */
   readonly facts?: Readonly<Record<string, unknown>>;
 }
@@ -99,6 +104,8 @@ export interface DatagramStream {
   closeWrite(ending?: Ending): Promise<void>;
   /** As of `ByteStream`. */
   readonly ending?: Ending;
+  /** `closeWrite` ends nothing (a WebSocket with `-n`): what the peer has to say is waited for without a limit. */
+  readonly staysOpen?: boolean;
   /** As `ByteStream.abort`. */
   abort(reason?: unknown): void;
   /** As `ByteStream.finished`. */

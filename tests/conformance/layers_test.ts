@@ -4,6 +4,7 @@ import { type Codec, framed } from "../../lib/stream/framer.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
 import { lengthPrefixCodec } from "../../protocols/length_prefix.ts";
 import { lineCodec } from "../../protocols/lines.ts";
+import { http } from "../../protocols/http/http.ts";
 import { ws } from "../../protocols/ws/ws.ts";
 import { layerPair, layerSuite, type OpenOver } from "./layer_suite.ts";
 
@@ -56,3 +57,5 @@ layerSuite(
     largeBytes: 100_000,
   },
 );
+
+layerSuite("HTTP", "byte", layerPair(http, { client: {}, server: {} }));

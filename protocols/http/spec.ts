@@ -1,0 +1,92 @@
+/** The settings of HTTP, either side. */
+import { ConfigError } from "../../lib/errors.ts";
+import type { AddressType } from "../../lib/protocol.ts";
+import * as s from "../../lib/schema.ts";
+import { checkRole } from "../_socket_options.ts";
+
+const headerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*$/;
+const oneLine = { pattern: /^[^\r\n\0]*$/, expected: "one line" };
+const token = { pattern: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, expected: "one word" };
+
+const http = "http";
+const connecting = "connecting";
+const listening = "listening";
+
+export const httpSpec = s.object({
+  /** Those of what lies under it, which it shares: they make the Host header and the name in messages. */
+  address: s.string(),
+  port: s.integer({ min: 0, max: 65535 }),
+  path: s.string({
+    ...oneLine,
+    group: http,
+    help: "Path and query; a listener answers others with 404",
+    example: "/file",
+  }),
+  header: s.list(s.string({ pattern: headerLine, expected: "NAME: VALUE" }), {
+    group: http,
+    help: "Header of the request, or of a listener's answer; repeatable",
+    example: '"X-Token: abc"',
+  }),
+  method: s.string({
+    pattern: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:,[!#$%&'*+\-.^_`|~0-9A-Za-z]+)*$/,
+    expected: "a method",
+    group: http,
+    help:
+      "Method of the request (GET where nothing is sent, else POST); of a listener: those served, with commas between",
+    example: "PUT",
+  }),
+  content_type: s.string({
+    ...oneLine,
+    group: http,
+    help: "Content-Type of what is sent",
+    example: "text/plain",
+  }),
+  host: s.string({ ...oneLine, group: connecting, help: "Host header, if not the address", example: "example.org" }),
+  useragent: s.string({
+    ...oneLine,
+    group: connecting,
+    aliases: ["user-agent"],
+    help: "User-Agent header",
+    example: "l7mp",
+  }),
+  basic_auth: s.string({
+    ...oneLine,
+    group: connecting,
+    secret: true,
+    help: "USER:PASSWORD to log in with",
+    example: "me:secret",
+  }),
+  basic_auth_file: s.string({ group: connecting, help: "File that holds USER:PASSWORD" }),
+  fail: s.boolean({ group: connecting, help: "Status 400 and above is an error (fail=0: it is not)" }),
+  status: s.integer({ min: 200, max: 599, group: listening, help: "Status of the answer (200)" }),
+  max_body: s.size({ min: 0, group: listening, help: "Largest request body, in bytes; beyond it the answer is 413" }),
+  keepalive_timeout: s.duration({
+    group: listening,
+    help: "How long a connection may wait for its next request (15; 0: one request each)",
+  }),
+});
+export type HttpSpec = s.SpecOf<typeof httpSpec>;
+
+/** The framing of messages is the program's own: given by hand it would cut or merge them. */
+const ownHeaders = ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"];
+
+/** Combinations that make no sense, before anything opens. */
+export function checkHttpSpec(spec: HttpSpec, { role }: { role: AddressType["role"] }): void {
+  const name = role === "listen" ? "HTTP-LISTEN" : "HTTP";
+  checkRole(name, httpSpec.fields, spec, role);
+  if (spec.basic_auth !== undefined && spec.basic_auth_file !== undefined) {
+    throw new ConfigError(`${name}: options "basic-auth" and "basic-auth-file" exclude each other`);
+  }
+  if (role !== "listen" && spec.method !== undefined && !token.pattern.test(spec.method)) {
+    throw new ConfigError(`${name}: option "method=${spec.method}": a request has one method`);
+  }
+  if (role !== "listen" && spec.method === "CONNECT") {
+    throw new ConfigError(`${name}: option "method=CONNECT": use PROXY, or via=http://...`);
+  }
+  for (const line of spec.header ?? []) {
+    const header = line.slice(0, line.indexOf(":")).toLowerCase();
+    if (ownHeaders.includes(header)) {
+      throw new ConfigError(`${name}: option "header": ${header} is l7mp's own to set`);
+    }
+  }
+}
