@@ -212,8 +212,10 @@ export function serveWebSockets(run: Run, options: WebSocketServerOptions): WebS
   const records: WebSocketRecord[] = [];
   const handler = (request: Request): Response => {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return new Response("no", { status: 400 });
+    // After the upgrade the request can no longer be asked.
+    const headers = new Headers(request.headers);
     const { socket, response } = Deno.upgradeWebSocket(request);
-    const record: WebSocketRecord = { url: request.url, headers: request.headers, messages: [], socket };
+    const record: WebSocketRecord = { url: request.url, headers, messages: [], socket };
     const connection = records.push(record) - 1;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => options.open?.(socket, connection);
