@@ -1,46 +1,104 @@
 /**
- * Standard input as several sessions share it. A read of it cannot be taken back: its bytes would be lost with a
- * session that ended meanwhile, so they are kept for the next one.
+ * Standard input as several sessions share it: each hears all of it, so that what is typed reaches every client of a
+ * server. A read of it cannot be taken back: what comes when no session is there is kept for the next one.
  */
 export class StandardInput {
+  readonly #readers = new Set<Reader>();
+  readonly #source: (buffer: Uint8Array) => Promise<number | null>;
   #kept: Uint8Array | undefined;
   #busy = false;
-  readonly #waiting: (() => void)[] = [];
+
+  constructor(source: (buffer: Uint8Array) => Promise<number | null> = (buffer) => Deno.stdin.read(buffer)) {
+    this.#source = source;
+  }
 
   /** True while a read of the descriptor is under way. */
   get busy(): boolean {
     return this.#busy;
   }
 
-  /** Fills part of `buffer`; `null` at the end. What arrives when `wanted` is false stays for the next reader. */
-  async read(buffer: Uint8Array, wanted: () => boolean): Promise<number | null> {
-    while (this.#busy) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      if (!wanted()) {
-        this.#next();
-        return null;
-      }
+  /** One session's part in it, from its first read until it leaves. The slowest sets the pace. */
+  reader(): InputReader {
+    const reader = new Reader();
+    return {
+      read: (buffer) => this.#read(reader, buffer),
+      leave: () => this.#leave(reader),
+    };
+  }
+
+  #read(reader: Reader, buffer: Uint8Array): Promise<number | null> {
+    if (reader.rest) return Promise.resolve(reader.fill(buffer, reader.rest));
+    this.#readers.add(reader);
+    if (this.#kept) {
+      const kept = this.#kept;
+      this.#kept = undefined;
+      return Promise.resolve(reader.fill(buffer, kept));
     }
-    if (this.#kept) return this.#takeKept(this.#kept, buffer);
+    const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+    reader.waiting = { buffer, resolve, reject };
+    this.#fetch();
+    return promise;
+  }
+
+  #leave(reader: Reader): void {
+    if (!this.#readers.delete(reader)) return;
+    reader.waiting?.resolve(null);
+    reader.waiting = undefined;
+    this.#fetch();
+  }
+
+  /** Reads the next block as soon as every session wants it. */
+  #fetch(): void {
+    const [first] = this.#readers;
+    if (this.#busy || !first || [...this.#readers].some(({ waiting }) => !waiting)) return;
+    const { buffer } = first.waiting!;
     this.#busy = true;
-    try {
-      const count = await Deno.stdin.read(buffer);
-      if (count && !wanted()) this.#kept = buffer.subarray(0, count);
-      return count;
-    } finally {
-      this.#busy = false;
-      this.#next();
+    this.#source(buffer).then((count) => this.#give(buffer, count), (error) => this.#fail(error));
+  }
+
+  #give(buffer: Uint8Array, count: number | null): void {
+    this.#busy = false;
+    const block = count ? buffer.subarray(0, count) : undefined;
+    if (block && this.#readers.size === 0) this.#kept = block;
+    for (const reader of this.#readers) {
+      const { waiting } = reader;
+      reader.waiting = undefined;
+      waiting?.resolve(block ? reader.fill(waiting.buffer, block) : count);
     }
   }
 
-  #takeKept(kept: Uint8Array, buffer: Uint8Array): number {
-    const count = Math.min(kept.length, buffer.length);
-    buffer.set(kept.subarray(0, count));
-    this.#kept = count < kept.length ? kept.subarray(count) : undefined;
-    return count;
+  #fail(error: unknown): void {
+    this.#busy = false;
+    for (const reader of this.#readers) {
+      const { waiting } = reader;
+      reader.waiting = undefined;
+      waiting?.reject(error);
+    }
   }
+}
 
-  #next(): void {
-    this.#waiting.shift()?.();
+export interface InputReader {
+  /** Fills part of `buffer`; `null` at the end, and after `leave`. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** The session is over; may be called twice. */
+  leave(): void;
+}
+
+interface Waiting {
+  readonly buffer: Uint8Array;
+  resolve(count: number | null): void;
+  reject(error: unknown): void;
+}
+
+class Reader {
+  waiting: Waiting | undefined;
+  /** What its buffer had no room for. */
+  rest: Uint8Array | undefined;
+
+  fill(buffer: Uint8Array, block: Uint8Array): number {
+    const count = Math.min(buffer.length, block.length);
+    if (buffer.buffer !== block.buffer) buffer.set(block.subarray(0, count));
+    this.rest = count < block.length ? block.slice(count) : undefined;
+    return count;
   }
 }

@@ -35,14 +35,16 @@ function standardHandle(
   restore: () => void,
 ): Handle {
   const input = spec.stream === "stdout" || spec.stream === "stderr" ? undefined : inputOf(driver);
+  const reader = input?.reader();
   return {
-    read: (buffer, wanted) => input!.read(buffer, wanted),
+    read: (buffer) => reader!.read(buffer),
     write: (bytes) => output === "stdout" ? Deno.stdout.write(bytes) : Deno.stderr.write(bytes),
     endWrite: () => {
       if (onlySession && output === "stdout" && spec.stream !== "stdin") driver.closeStdout();
     },
     close: () => {
       restore();
+      reader?.leave();
       // A read that never comes would keep the process alive.
       if (onlySession && input?.busy) Deno.stdin.close();
     },

@@ -3,7 +3,7 @@ import type { Registry } from "../protocol.ts";
 import type { Document, ListenerDocument, TransformDocument } from "./document.ts";
 import { flowKind, half, type Kind, otherKind, readListener, readTransform } from "./document_reader.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
-import { pluginOf } from "./stack.ts";
+import { mainLevel, pluginOf } from "./stack.ts";
 
 /**
  * A copy of `document`, whose structure has been checked, with what addresses.md 2.3 and 2.4 insert: option `lines`
@@ -84,7 +84,9 @@ function withLineMode(listener: ListenerDocument, i: number, registry: Registry)
 
 function needsLineMode(address: ParsedAddress): boolean {
   if ("dual" in address) return false;
-  const { settings, layer } = address.single.levels[0];
+  const { levels } = address.single;
+  const { layer, settings: own } = mainLevel(levels);
+  const settings = { ...own, ...levels[0].settings };
   const spoken = ["binary", "lines", "null_lines", "chunks"];
   return layer?.name === "WebSocket" && spoken.every((key) => settings[key] === undefined);
 }
@@ -92,6 +94,6 @@ function needsLineMode(address: ParsedAddress): boolean {
 function isTerminal(address: ParsedAddress): boolean {
   return ["read" as const, "write" as const].some((which) => {
     const stack = half(address, which);
-    return terminals.has(pluginOf(stack.levels[0]).name) && flowKind(stack) === "byte";
+    return terminals.has(pluginOf(mainLevel(stack.levels)).name) && flowKind(stack) === "byte";
   });
 }

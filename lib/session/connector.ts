@@ -6,7 +6,7 @@ import { dual } from "../stream/dual.ts";
 import { limitBytes } from "../stream/ends.ts";
 import type { Stream, StreamInfo, StreamKind } from "../stream/stream.ts";
 import { forEachMessage } from "./each_message.ts";
-import { connect } from "./open.ts";
+import { connect, isBare } from "./open.ts";
 import { reconnecting } from "./reconnect.ts";
 import { retryOf, withRetry } from "./retry.ts";
 import { firstPeer } from "./one_peer.ts";
@@ -44,9 +44,10 @@ async function openLateOrNow(endpoint: Endpoint, retry: Retry, context: Context)
 }
 
 /** What is known of a stream that is not open yet. */
-function infoBefore({ name, source, layers }: Endpoint): StreamInfo {
+function infoBefore(endpoint: Endpoint): StreamInfo {
+  const { name, source } = endpoint;
   if ("dual" in source) throw new TypeError("the halves of a dual address are opened one by one");
-  return { protocol: source.protocol.name, name, halfCloses: layers.length === 0 && source.protocol.end === "half" };
+  return { protocol: source.protocol.name, name, halfCloses: isBare(endpoint) && source.protocol.end === "half" };
 }
 
 async function openKept(endpoint: Endpoint, retry: Retry, context: Context): Promise<Stream> {

@@ -326,10 +326,12 @@ class ReconnectingDatagrams extends Reconnecting<DatagramStream> implements Data
   constructor(first: DatagramStream, options: ReconnectOptions) {
     super(first, options);
     this.maxDatagramBytes = first.maxDatagramBytes;
+    this.staysOpen = first.staysOpen;
     this.#kept = new DatagramBacklog(options.policy.bufferBytes);
   }
 
   readonly maxDatagramBytes?: number;
+  readonly staysOpen?: boolean;
 
   protected get keptAmount(): number {
     return this.#kept.size;

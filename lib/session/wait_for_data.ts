@@ -116,6 +116,10 @@ class WaitingDatagrams extends Waiting<DatagramStream> implements DatagramStream
     return this.stream?.dropped ?? 0;
   }
 
+  get staysOpen(): boolean | undefined {
+    return this.stream?.staysOpen;
+  }
+
   async receive(): Promise<readonly Datagram[] | null> {
     return await (await this.opened())?.receive() ?? null;
   }

@@ -24,6 +24,9 @@ export function delegateDatagrams(stream: DatagramStream, changes: Partial<Datag
     kind: "datagram",
     info: stream.info,
     maxDatagramBytes: stream.maxDatagramBytes,
+    get staysOpen() {
+      return stream.staysOpen;
+    },
     get dropped() {
       return stream.dropped;
     },

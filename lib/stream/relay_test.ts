@@ -119,6 +119,21 @@ Deno.test("relay() ends after lingerMs of silence once one side has ended, and d
   assert(performance.now() - began >= 850, "the clock was not restarted by data");
 });
 
+Deno.test("relay() does not limit the silence after an end that its sink did not pass on", async () => {
+  const [client, downstream] = datagramPair();
+  const [server, upstream] = datagramPair();
+  const { done } = start(downstream, Object.assign(upstream, { staysOpen: true, closeWrite: async () => {} }), {
+    lingerMs: 10,
+    openLingerMs: Infinity,
+  });
+  await client.closeWrite();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await server.send([{ data: encode("late") }]);
+  await server.closeWrite();
+  assertEquals(await receiveAll(client), ["late"]);
+  assertEquals((await done).end, "eof");
+});
+
 Deno.test("relay() with lingerMs 0 ends as soon as one side has", async () => {
   const { client, done } = joined({ lingerMs: 0 });
   await client.closeWrite();

@@ -165,6 +165,10 @@ export class WebSocketStream implements DatagramStream {
     return true;
   }
 
+  get staysOpen(): boolean {
+    return this.#parts.context.http?.noClose === true;
+  }
+
   /** How the peer closed it in an ordinary way; undefined while it has not. */
   get ending(): Ending | undefined {
     return this.#closed && isOrdinaryClose(this.#closed.code) ? this.#closed : undefined;
