@@ -16,7 +16,7 @@ let code: unknown;
 while (code === undefined) {
   await driver.connectStream(listener.local, {}, never).then((c) => clients.push(c), (error) => code = codeOf(error));
 }
-const codes = [code];
+const codes: unknown[] = [code];
 for (let i = 0; i < 3; i++) codes.push(await listener.accept().then(() => "accepted", codeOf));
 
 for (const client of clients.splice(0, 5)) client.abort(new Error("make room"));
