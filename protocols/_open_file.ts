@@ -26,10 +26,12 @@ export function directionOf({ read, write }: Access): Direction {
   return read && write ? "both" : read ? "read" : "write";
 }
 
-/** Only one of rdonly, wronly and rdwr. */
-export function checkAccess(spec: OpenOptions): void {
+/** Only one of rdonly, wronly and rdwr, and one that leaves something to do in `direction`. */
+export function checkAccess(spec: OpenOptions, { direction }: { readonly direction: Direction }): void {
   const given = (["rdonly", "wronly", "rdwr"] as const).filter((name) => spec[name]);
   if (given.length > 1) throw new ConfigError(`options ${given.map((g) => `"${g}"`).join(" and ")} exclude each other`);
+  if (spec.wronly && direction === "read") throw new ConfigError('option "wronly": this address is only read from');
+  if (spec.rdonly && direction === "write") throw new ConfigError('option "rdonly": this address is only written to');
   if (spec.excl && spec.creat === false) throw new ConfigError('option "excl" needs "creat"');
 }
 
@@ -44,21 +46,35 @@ export async function openFile(path: string, spec: FileSpec, direction: Directio
   const file = needsNumericFlags(spec, access)
     ? await openNumeric(where, spec, access)
     : await open(where, spec, access);
+  let writer = file;
   try {
+    if (access.read && access.write && !(await Deno.stat(where)).isFile) writer = await reopenToWrite(where, spec);
     await file.place(spec);
     settle(where, spec);
   } catch (error) {
     file.close();
+    if (writer !== file) writer.close();
     throw error;
   }
   return {
     read: (buffer) => file.read(buffer),
-    write: (bytes) => file.write(bytes),
+    write: (bytes) => writer.write(bytes),
     close: () => {
       file.close();
+      if (writer !== file) writer.close();
       if (spec.unlink_close) removeQuietly(where);
     },
   };
+}
+
+/**
+ * The runtime does one call at a time on an open file: a read that waits for a pipe or a terminal would hold up all
+ * writing. So what is not a regular file is opened once more.
+ */
+function reopenToWrite(path: string, spec: FileSpec): Promise<OpenedFile> {
+  const again = { ...spec, creat: false, excl: false, trunc: false };
+  const access = { read: false, write: true };
+  return needsNumericFlags(again, access) ? openNumeric(path, again, access) : open(path, again, access);
 }
 
 /** At the end of a stream nobody is left to tell: a path that cannot be removed stays. */

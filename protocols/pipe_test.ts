@@ -65,3 +65,24 @@ Deno.test("PIPE leaves a pipe that was there, and refuses what is none", async (
   assertEquals(await Deno.readTextFile(`${folder}/file`), "x");
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("PIPE with a path writes while a read waits", async () => {
+  const folder = await Deno.makeTempDir();
+  const stream = await start({ path: `${folder}/p` });
+  const reading = stream.read();
+  await stream.write(bytesOf("to myself"));
+  assertEquals(textOf((await reading)!), "to myself");
+  stream.abort();
+  await Deno.remove(folder);
+});
+
+Deno.test("PIPE with nonblock waits for data that is not there yet", async () => {
+  const folder = await Deno.makeTempDir();
+  const stream = await start({ path: `${folder}/p`, nonblock: true });
+  const reading = stream.read();
+  assertEquals(await Promise.race([reading, Promise.resolve("waits")]), "waits");
+  await stream.write(bytesOf("late"));
+  assertEquals(textOf((await reading)!), "late");
+  stream.abort();
+  await Deno.remove(folder);
+});

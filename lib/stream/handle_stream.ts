@@ -90,8 +90,8 @@ export class HandleStream implements ByteStream {
         return await this.#gate.race(call());
       } catch (error) {
         this.#gate.check();
-        if (!(error instanceof Deno.errors.WouldBlock)) {
-          const { code, text } = systemFault(error);
+        const { code, text } = systemFault(error);
+        if (!(error instanceof Deno.errors.WouldBlock) && code !== "EAGAIN") {
           throw new StreamError(`${name}(${this.info.name}): ${text}`, { code, cause: error });
         }
       }
