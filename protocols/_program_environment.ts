@@ -1,6 +1,8 @@
 /** What programs find in their environment (addresses.md section 7). */
 import type { Context } from "../lib/protocol.ts";
-import type { SocketAddress } from "../lib/stream/stream.ts";
+import type { SocketAddress, StreamInfo } from "../lib/stream/stream.ts";
+import { tlsVariables } from "./tls/environment.ts";
+import type { TlsFacts } from "./tls/handshake.ts";
 
 /** The variables we set, each with both prefixes. */
 export function programEnvironment(context: Context): Record<string, string> {
@@ -14,6 +16,8 @@ export function programEnvironment(context: Context): Record<string, string> {
     SOCKADDR: hostOf(downstream?.local),
     SOCKPORT: portOf(downstream?.local),
     SESSION: sessionName,
+    ...requestFacts(downstream?.facts),
+    ...tlsVariables(downstream?.facts?.tls as TlsFacts | undefined),
   };
   const environment: Record<string, string> = {};
   for (const prefix of new Set(["SOCAT", prefixOf(program)])) {
@@ -22,6 +26,19 @@ export function programEnvironment(context: Context): Record<string, string> {
     }
   }
   return environment;
+}
+
+/** What the caller of a WebSocket or HTTP listener asked for. */
+function requestFacts(facts: StreamInfo["facts"] = {}): Record<string, string | undefined> {
+  const text = (value: unknown) => typeof value === "string" ? value : undefined;
+  const headers = (facts.headers ?? {}) as Readonly<Record<string, unknown>>;
+  return {
+    URI: text(facts.path),
+    METHOD: text(facts.method),
+    HOST: text(facts.host),
+    USERAGENT: text(headers["user-agent"]),
+    SUBPROTOCOL: text(facts.subprotocol),
+  };
 }
 
 /** `l7mp` and `my-relay` as names of variables can have them: `L7MP`, `MY_RELAY`. */

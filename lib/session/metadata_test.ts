@@ -23,3 +23,14 @@ Deno.test("sessionMetadata() names the socket file of a UNIX listener, and nothi
   assertEquals(sessionMetadata("s-2", info), { name: "s-2", UNIX: { filename: "/run/x" } });
   assertEquals(sessionMetadata("s-3", { protocol: "STDIO", name: "STDIO" }), { name: "s-3" });
 });
+
+Deno.test("sessionMetadata() has the request that began the session", () => {
+  const headers = { host: "h:8080", "user-agent": "curl" };
+  const facts = (path: string) => ({ method: "GET", path, version: "1.1", headers });
+  const of = (path: string) => sessionMetadata("s-4", { protocol: "HTTP", name: "http", facts: facts(path) }).HTTP;
+  const plain = { url: "/a/b?x=1", href: "/a/b?x=1", protocol: "", host: "", port: "", path: "/a/b?x=1", query: "x=1" };
+  assertEquals(of("/a/b?x=1"), { version: "1.1", method: "GET", url: plain, headers });
+  const whole = "http://[::1]:81/a";
+  const url = { url: whole, href: whole, protocol: "http:", host: "[::1]", port: "81", path: "/a", query: "" };
+  assertEquals(of(whole), { version: "1.1", method: "GET", url, headers });
+});

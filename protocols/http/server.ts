@@ -51,9 +51,9 @@ export async function serveHttp(lower: ByteStream, spec: HttpSpec, context: Cont
   };
 }
 
-function infoOf({ local, remote }: StreamInfo, from: string, head: RequestHead): StreamInfo {
+function infoOf({ local, remote, facts: below }: StreamInfo, from: string, head: RequestHead): StreamInfo {
   const { method, target, version, headers } = head;
-  const facts = { method, path: target, host: headers["host"] ?? "", version, headers };
+  const facts = { ...below, method, path: target, host: headers["host"], version, headers };
   return { protocol: "HTTP", name: `http from ${from}`, local, remote, halfCloses: true, answer: "written", facts };
 }
 

@@ -18,16 +18,17 @@ export interface Target {
 export function targetOf(lower: StreamInfo, spec: HttpSpec): Target {
   const path = pathOf(spec.path ?? "");
   const { remote, protocol } = lower;
-  const scheme = protocol === "TLS" ? "https" : "http";
+  const secure = protocol === "TLS";
   if (remote?.family === "unix") {
-    return { name: `${scheme}+unix://${remote.path}`, host: spec.host ?? "localhost", path };
+    const name = `http${secure ? "+tls" : ""}+unix://${remote.path}${path === "/" ? "" : `,path=${path}`}`;
+    return { name, host: spec.host ?? "localhost", path };
   }
-  const usual = scheme === "https" ? 443 : 80;
+  const usual = secure ? 443 : 80;
   const port = spec.port ?? remote?.port ?? usual;
   const address = spec.address ?? remote?.host ?? "localhost";
   const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
   const at = port === usual ? host : `${host}:${port}`;
-  return { name: `${scheme}://${at}${path}`, host: spec.host ?? at, path };
+  return { name: `${secure ? "https" : "http"}://${at}${path}`, host: spec.host ?? at, path };
 }
 
 /** A fragment is never sent, so here it belongs to the path; what no request line can hold is escaped. */

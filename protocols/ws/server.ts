@@ -28,7 +28,9 @@ export async function serveWebSocket(lower: ByteStream, spec: WsSpec, context: C
     throw new ProtocolError(`ws from ${from}: answered ${status} to "${head.method} ${head.target}": ${reason}`);
   }
   const chosen = chooseSubprotocol(head, spec);
-  const facts = { ...lower.info.facts, path: head.target, headers: head.headers, subprotocol: chosen ?? "" };
+  const { method, target: path, version, headers } = head;
+  const request = { method, path, host: headers["host"], version, headers };
+  const facts = { ...lower.info.facts, ...request, subprotocol: chosen ?? "" };
   const info: StreamInfo = { ...infoOver(lower, `ws from ${from}`), facts };
   return {
     info,
