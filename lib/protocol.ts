@@ -121,7 +121,12 @@ export interface Layer<Spec = unknown> {
   readonly types: readonly AddressType[];
   /** Its word in layered URLs and overlays: `ws` in `ws+unix://`, and its one-sided forms (`ws-c`, `ws-u`). */
   readonly schemes: readonly string[];
-  readonly overlays?: readonly { readonly name: string; readonly role: "connect" | "listen" }[];
+  readonly overlays?: readonly {
+    readonly name: string;
+    readonly role: "connect" | "listen";
+    /** One line for the help; absent: made from the layer's name. */
+    readonly help?: string;
+  }[];
   readonly needs: StreamKind | "any";
   /** `same`: what lies below. */
   readonly gives: StreamKind | "same";

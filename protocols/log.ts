@@ -10,12 +10,14 @@ const spec = s.object({
   ...recordOptions,
 });
 
+const help = "Write a copy of what passes here, as LOGGER does between addresses";
+
 /** Passes everything on unchanged. A record in JSON has `flow` `in` for what is read, `out` for what is written. */
 export const log: Layer<s.SpecOf<typeof spec>> = {
   name: "Log",
   types: [],
   schemes: ["log"],
-  overlays: [{ name: "log", role: "connect" }, { name: "log", role: "listen" }],
+  overlays: [{ name: "log", role: "connect", help }, { name: "log", role: "listen", help }],
   needs: "any",
   gives: "same",
   end: "half",

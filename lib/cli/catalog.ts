@@ -59,9 +59,10 @@ export function usageOf(type: AddressType, name: string = type.names[0]!): strin
   }
 }
 
-/** `fork`, `retry=<number>`. */
+/** `fork`, `retry=<number>`, `reconnect[=<attempts>]`. */
 export function optionUsage({ name, schema }: OptionEntry): string {
-  return schema.isSwitch ? name : `${name}=<${schema.type}>`;
+  if (schema.isSwitch) return schema.type === "boolean" ? name : `${name}[=<${schema.type}>]`;
+  return `${name}=<${schema.type}>`;
 }
 
 type Plugin = Pick<Protocol | Layer, "name" | "types" | "spec" | "end">;

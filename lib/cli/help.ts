@@ -5,6 +5,7 @@ import { nearest } from "../schema.ts";
 import { catalog, optionUsage, type TypeEntry, usageOf } from "./catalog.ts";
 import { exampleOf, optionExample } from "./examples.ts";
 import { type GlobalOption, globalOptions, groups } from "./options.ts";
+import { overlayEntries } from "./overlays.ts";
 
 const lineWidth = 110;
 
@@ -19,6 +20,7 @@ export function helpText(registry: Registry, level: 1 | 2 | 3): string {
     "Usage:",
     "  l7mp [options] <address1> [<transform> ...] <address2>",
     "  l7mp [options] <address>                      the other side is STDIO",
+    "  l7mp [options] --server [<host>:]<port>       WebSocket server talking to STDIO",
     "  l7mp -V | -h | -hh | -hhh | --help=<topic>    for example --help=tcp-listen or --help=fork",
     "",
     "Options (a value may be attached, -t2, or follow, -t 2; long ones also take --name=value):",
@@ -29,6 +31,9 @@ export function helpText(registry: Registry, level: 1 | 2 | 3): string {
     "",
     "Addresses (names in any case; options follow, separated by commas: tcp-listen:8080,fork):",
     ...table(addresses.map((entry) => [typeUsage(entry, level), entry.type.help]), 2),
+    "",
+    "Overlays (in front of an address: autoreconnect:ws://host/):",
+    ...table(overlayEntries(registry).map(({ name, help }) => [`${name}:`, help]), 2),
     "",
     "Transforms (between the addresses):",
     ...table(transforms.map((entry) => [typeUsage(entry, level), entry.type.help]), 2),

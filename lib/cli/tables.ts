@@ -3,6 +3,7 @@ import type { Registry } from "../protocol.ts";
 import { catalog, type OptionEntry, optionUsage, type TypeEntry, usageOf } from "./catalog.ts";
 import { globalUsage } from "./help.ts";
 import { globalOptions } from "./options.ts";
+import { overlayEntries } from "./overlays.ts";
 
 /** Every table by the name in its markers. */
 export function tables(registry: Registry): Readonly<Record<string, string>> {
@@ -11,6 +12,10 @@ export function tables(registry: Registry): Readonly<Record<string, string>> {
   return {
     options: markdown(["Option", "Meaning"], globalOptions.map((option) => [code(globalUsage(option)), option.help])),
     types: markdown(["Address", "Aliases", "Kind", "Meaning"], addresses.filter(anyVersion).map(typeRow)),
+    overlays: markdown(
+      ["Overlay", "Meaning"],
+      overlayEntries(registry).map(({ name, help }) => [code(`${name}:`), help]),
+    ),
     transforms: markdown(
       ["Transform", "Meaning"],
       entries.filter(({ what }) => what === "transform").map(({ type }) => [code(usageOf(type)), type.help]),

@@ -3,6 +3,7 @@ import { ConfigError } from "../errors.ts";
 import { parseHost } from "./host_port.ts";
 import { lexAddress, type LexedAddress, textOf, type Token } from "./lexer.ts";
 import { type Names, unknownType } from "./names.ts";
+import { optionOverlays } from "./option_overlays.ts";
 import { applyOption } from "./options.ts";
 import { parseParameters } from "./parameters.ts";
 import { engineFields, getKey, pluginOf, setKey, type Stack, typeName } from "./stack.ts";
@@ -13,15 +14,6 @@ import { isUrl, parseUrl } from "./url_form.ts";
 /** An address; a dual one reads from its first half and writes to its second. */
 export type ParsedAddress = { readonly single: Stack } | {
   readonly dual: { readonly read: Stack; readonly write: Stack };
-};
-
-// Overlays of the engine's own: they stand for an option of what follows.
-const optionOverlays: Readonly<Record<string, readonly [key: string, value: unknown]>> = {
-  LINES: ["lines", true],
-  CHUNKS: ["chunks", true],
-  AUTORECONNECT: ["reconnect", -1],
-  WAITFORDATA: ["waitfordata", true],
-  FOREACHMSG: ["foreachmsg", true],
 };
 
 /**
@@ -66,10 +58,10 @@ function parseBody(body: readonly Token[], names: Names, word: string, tail?: re
     const role = overlay.roles.find((role) => (role === "listen") === (inner.stack.role === "listen"));
     return { ...inner, stack: putOver(overlay.layer, role ?? overlay.roles[0]!, inner.stack, head) };
   }
-  const option = optionOverlays[head.toUpperCase()];
+  const option = optionOverlays.find(({ name }) => name === head.toLowerCase());
   if (option && rest.length > 0 && !names.type(head)) {
     const inner = parseBody(rest, names, word, tail);
-    const [key, value] = option;
+    const { key, value } = option;
     if (!(key in engineFields(inner.stack.role))) {
       throw new ConfigError(`"${head}" needs an address that connects after it, not ${typeName(inner.stack)}`);
     }

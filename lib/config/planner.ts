@@ -2,6 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import { attempts, duration, size } from "../schema.ts";
+import { nameOf } from "./address_printer.ts";
 import { checkDocument } from "./check_document.ts";
 import type { Document, RetryDocument, SessionDocument } from "./document.ts";
 import { half, kindOf, type ReadListener, readListener } from "./document_reader.ts";
@@ -77,6 +78,10 @@ function planListener(
     return steps;
   };
   checkLogger(read);
+  const retry = planRetry(route.retry, `${routeAt}.retry`);
+  if (retry.reconnect && half(target, "write").levels[0].settings.foreachmsg === true) {
+    throw new ConfigError(`${nameOf(target)}: options "foreachmsg" and "reconnect" exclude each other`);
+  }
   const listener = {
     name: document.name,
     endpoint: planEndpoint(source, "listener", asSource[direction], registry),
@@ -84,7 +89,7 @@ function planListener(
     ingress: chain("ingress"),
     egress: chain("egress"),
     target: planEndpoint(target, "destination", asTarget[direction], registry),
-    retry: planRetry(route.retry, `${routeAt}.retry`),
+    retry,
   };
   return { listener, lost };
 }
