@@ -35,7 +35,7 @@ const accept: s.Schema<boolean | "require"> = {
   isSwitch: true,
   notes: {
     group: "listening",
-    help: "Read a PROXY protocol header, where there is one; =require refuses callers without",
+    help: "Read a PROXY protocol header where there is one (callers must speak first); =require refuses those without",
   },
   parse: (value, at) => value === "require" ? value : s.boolean().parse(value, at),
   fromText: (text, at) => text?.toLowerCase() === "require" ? "require" : s.boolean().fromText(text, at),

@@ -86,9 +86,11 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
  * to name them in their requests.
  */
 function peerOf(levels: readonly Level[]): Settings {
-  const client = levels.find((level) => level.layer?.proxy);
-  if (!client && !levels.at(-1)!.type?.parameters.form.endsWith("port")) return {};
-  const valueOf = (key: string) => levels.find((level) => level.settings[key] !== undefined)?.settings[key];
+  const client = levels.findIndex((level) => level.layer?.proxy);
+  if (client < 0 && !levels.at(-1)!.type?.parameters.form.endsWith("port")) return {};
+  // What lies under the client is the way to the proxy.
+  const known = client < 0 ? levels : levels.slice(0, client + 1);
+  const valueOf = (key: string) => known.find((level) => level.settings[key] !== undefined)?.settings[key];
   return { address: valueOf("address"), port: valueOf("port") };
 }
 

@@ -23,13 +23,16 @@ interface Proxy {
 export function withProxies(stack: Stack, registry: Registry): Stack {
   const base = stack.levels.at(-1)!;
   const listens = stack.role === "listen";
-  const { via, proxy_protocol: send, accept_proxy: accept } = base.settings;
   const used = listens ? ["accept_proxy"] : ["via", "proxy_protocol"];
   if (used.every((key) => base.settings[key] === undefined)) return stack;
+  const fields = base.protocol?.spec.fields ?? {};
+  const read = (key: string): unknown => {
+    const value = used.includes(key) ? base.settings[key] : undefined;
+    return value === undefined ? undefined : fields[key]?.parse(value, base.at ? `${base.at}.${key}` : key);
+  };
   // What is for the other role stays, and is refused with the other settings.
   const settings = Object.fromEntries(Object.entries(base.settings).filter(([key]) => !used.includes(key)));
-  const maskOf = base.protocol?.spec.fields.via?.notes.mask;
-  const proxies = listens ? [] : readVia([via ?? []].flat().map(String), registry, maskOf ?? ((url) => url));
+  const proxies = readVia(read("via") as readonly string[] ?? [], registry, fields.via?.notes.mask ?? String);
   const at = base.at && `${base.at}.via`;
   const [first, ...others] = proxies;
   const lowest = first ? { ...settings, address: first.host, port: first.port } : settings;
@@ -45,10 +48,12 @@ export function withProxies(stack: Stack, registry: Registry): Stack {
     ...plainLevel(findLayer("PROXYPROTO", registry), base.at),
     settings,
   });
-  if (listens && accept) levels.splice(-1, 0, header({ required: accept === "require" }));
+  const accept = read("accept_proxy");
+  if (accept) levels.splice(-1, 0, header({ required: accept === "require" }));
   // The header is for the destination, so it goes through the proxies.
+  const version = read("proxy_protocol");
   const outermost = levels.findIndex((level) => level.layer?.proxy);
-  if (!listens && send !== undefined) levels.splice(outermost < 0 ? -1 : outermost, 0, header({ version: send }));
+  if (version !== undefined) levels.splice(outermost < 0 ? -1 : outermost, 0, header({ version }));
   return { ...stack, levels: levels as [Level, ...Level[]] };
 }
 
