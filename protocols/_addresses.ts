@@ -120,7 +120,12 @@ async function resolve(
     return [{ ...known, port }];
   }
   const version = only === "inet" ? 4 : only === "inet6" ? 6 : 0;
-  const found = await context.driver.resolve(host, version, context.signal);
+  const { driver, ipVersion, signal } = context;
+  const found = [...await driver.resolve(host, version, signal)];
+  // Hosts files often have localhost for IPv4 only.
+  if (version === 0 && ipVersion === 6 && /^localhost$/i.test(host) && !found.some((a) => a.family === "inet6")) {
+    found.unshift(...await driver.resolve(host, 6, signal));
+  }
   const addresses = found.flatMap((a) => a.family === "unix" ? [] : [{ ...a, port }]);
   if (addresses.length === 0) throw new ConnectError(`getaddrinfo("${host}"): No address associated with hostname`);
   return addresses;

@@ -19,6 +19,20 @@ Deno.test("remoteAddresses() puts the preferred version first and keeps the othe
   assertEquals(await order(0), ["2001:db8::1", "192.0.2.1"]);
 });
 
+Deno.test("remoteAddresses() tries localhost by the preferred version although the system lists it for IPv4 only", async () => {
+  const driver = {
+    ...fakeDriver(),
+    resolve: async (_host: string, version: 4 | 6 | 0) =>
+      version === 6
+        ? [{ family: "inet6", host: "::1", port: 0 } as const]
+        : [{ family: "inet", host: "127.0.0.1", port: 0 } as const],
+  };
+  const order = async (ipVersion: 4 | 6 | 0) =>
+    hosts(await remoteAddresses({ address: "localhost", port: 80 }, testContext(driver, { ipVersion })));
+  assertEquals(await order(6), ["::1", "127.0.0.1"]);
+  assertEquals(await order(4), ["127.0.0.1"]);
+});
+
 Deno.test("remoteAddresses() has one version with pf or a literal bind, and the port given", async () => {
   const context = testContext(fakeDriver({ names }));
   assertEquals(await remoteAddresses({ ...spec, pf: "ip6" }, context), [{ ...six, port: 80 }]);

@@ -37,28 +37,6 @@ export function catalog(registry: Registry): readonly TypeEntry[] {
   ];
 }
 
-/** `TCP-LISTEN:[<host>:]<port>`. */
-export function usageOf(type: AddressType, name: string = type.names[0]!): string {
-  const { parameters } = type;
-  const path = "path" in parameters && parameters.path ? "[/<path>]" : "";
-  switch (parameters.form) {
-    case "none":
-      return name;
-    case "host:port":
-      return `${name}:<host>:<port>${path}`;
-    case "[host:]port":
-      return `${name}:[<host>:]<port>${path}`;
-    case "server:host:port":
-      return `${name}:<server>[:<port>]:<host>:<port>`;
-    case "text":
-      return parameters.optional ? `${name}[:<${parameters.label}>]` : `${name}:<${parameters.label}>`;
-    case "number":
-      return `${name}:<${parameters.label}>`;
-    case "words":
-      return `${name} ... -- <words>`;
-  }
-}
-
 /** `fork`, `retry=<number>`, `reconnect[=<attempts>]`. */
 export function optionUsage({ name, schema }: OptionEntry): string {
   if (schema.isSwitch) return schema.type === "boolean" ? name : `${name}[=<${schema.type}>]`;

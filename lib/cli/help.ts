@@ -2,7 +2,8 @@
 import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import { nearest } from "../schema.ts";
-import { catalog, optionUsage, type TypeEntry, usageOf } from "./catalog.ts";
+import { usage } from "../config/parameters.ts";
+import { catalog, optionUsage, type TypeEntry } from "./catalog.ts";
 import { exampleOf, optionExample } from "./examples.ts";
 import { type GlobalOption, globalOptions, groups } from "./options.ts";
 import { overlayEntries } from "./overlays.ts";
@@ -84,7 +85,7 @@ function globalSection(option: GlobalOption): string {
 
 function typeUsage({ type }: TypeEntry, level: 1 | 2 | 3): string {
   const aliases = level === 3 && type.names.length > 1 ? `  (${type.names.slice(1).join(" ")})` : "";
-  return `${usageOf(type)}${aliases}`;
+  return `${usage(type)}${aliases}`;
 }
 
 const directionTexts = { both: "", read: "; for reading only", write: "; for writing only" } as const;
@@ -98,7 +99,7 @@ function typeSection(entry: TypeEntry): string {
     facts.push(`implies: ${Object.keys(type.implies).map((key) => key.replaceAll("_", "-")).join(" ")}`);
   }
   return [
-    usageOf(type),
+    usage(type),
     `  ${type.help}`,
     ...facts.map((fact) => `  ${fact}`),
     ...(options.length > 0

@@ -1,6 +1,7 @@
 /** The tables of the README, made from the code. Each stands between two markers that name it. */
 import type { Registry } from "../protocol.ts";
-import { catalog, type OptionEntry, optionUsage, type TypeEntry, usageOf } from "./catalog.ts";
+import { usage } from "../config/parameters.ts";
+import { catalog, type OptionEntry, optionUsage, type TypeEntry } from "./catalog.ts";
 import { globalUsage } from "./help.ts";
 import { globalOptions } from "./options.ts";
 import { overlayEntries } from "./overlays.ts";
@@ -18,7 +19,7 @@ export function tables(registry: Registry): Readonly<Record<string, string>> {
     ),
     transforms: markdown(
       ["Transform", "Meaning"],
-      entries.filter(({ what }) => what === "transform").map(({ type }) => [code(usageOf(type)), type.help]),
+      entries.filter(({ what }) => what === "transform").map(({ type }) => [code(usage(type)), type.help]),
     ),
     "address-options": markdown(["Option", "Aliases", "For", "Meaning"], optionRows(addresses)),
   };
@@ -46,7 +47,7 @@ function anyVersion({ type }: TypeEntry): boolean {
 
 function typeRow({ type, kind, direction }: TypeEntry): string[] {
   const limits = { both: "", read: ", read only", write: ", write only" }[direction];
-  return [code(usageOf(type)), type.names.slice(1).map(code).join(" "), `${kind}${limits}`, type.help];
+  return [code(usage(type)), type.names.slice(1).map(code).join(" "), `${kind}${limits}`, type.help];
 }
 
 function optionRows(entries: readonly TypeEntry[]): string[][] {
