@@ -22,8 +22,10 @@ Deno.test("JSONENCAP backward is JSONDECAP forward, and the other way round", ()
 Deno.test("JSONDECAP drops what it cannot read, counts it, and goes on", () => {
   const { log, lines } = collectingLog();
   const bad = ["{", "[]", "null", '{"payload":1}', '{"payload":"a!"}', "\xff", '{"payload":"aGk="}'];
-  const step = makeStep(jsonDecap, {}, stepContext("datagram", { log }));
+  let dropped = 0;
+  const step = makeStep(jsonDecap, {}, stepContext("datagram", { log, drop: (count = 1) => dropped += count }));
   assertEquals(runStep(step, bad.map(bytes)).map(text), ["hi"]);
+  assertEquals(dropped, 6);
   assertEquals(lines.length, 6);
   assertEquals(lines[0], "W JSONDECAP: message of 1 bytes is not JSON, dropped (1 so far)");
   assertEquals(lines[4], 'W JSONDECAP: message of 16 bytes has a "payload" that is not base64, dropped (5 so far)');

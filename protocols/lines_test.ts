@@ -26,7 +26,10 @@ Deno.test("LINES gives an unfinished last line as a message", () => {
 });
 Deno.test("LINES with strict drops an unfinished last line and says so", () => {
   const { log, lines } = collectingLog();
-  assertEquals(split(["a\nb"], { strict: true }, stepContext("byte", { log })), ["a"]);
+  let dropped = 0;
+  const context = stepContext("byte", { log, drop: (count = 1) => dropped += count });
+  assertEquals(split(["a\nb"], { strict: true }, context), ["a"]);
+  assertEquals(dropped, 1);
   assertEquals(lines, ["W LINES: unfinished line of 1 bytes, dropped"]);
 });
 Deno.test("LINES with strip=0 keeps line ends, and joining adds only missing ones", () => {

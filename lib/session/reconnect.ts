@@ -44,6 +44,7 @@ export function reconnecting(first: Stream, options: ReconnectOptions): Stream {
 abstract class Reconnecting<S extends Stream> {
   readonly #options: ReconnectOptions;
   readonly #waits: Waits;
+  #warnedOfRoom = false;
   readonly #stop = new AbortController();
   /** The connection, or the last one while it is away. */
   #latest: S;
@@ -144,6 +145,15 @@ abstract class Reconnecting<S extends Stream> {
 
   protected drop(count: number): void {
     this.#droppedBefore += count;
+  }
+
+  /** Drops a message there is no room for; warns of the first while the connection is away. */
+  protected dropForRoom(): void {
+    this.drop(1);
+    if (this.#warnedOfRoom) return;
+    this.#warnedOfRoom = true;
+    const what = `${this.#options.policy.bufferBytes} bytes are kept for it, more messages are dropped`;
+    this.#options.log.warn("datagram.dropped", `${this.info.name} is away: ${what} (reconnect-buffer)`);
   }
 
   async closeWrite(ending?: Ending): Promise<void> {
@@ -251,6 +261,7 @@ abstract class Reconnecting<S extends Stream> {
     this.#latest = stream;
     this.#openedAt = performance.now();
     this.#away = false;
+    this.#warnedOfRoom = false;
     this.#flushing = true;
     const after = seconds(this.#openedAt - lostAt);
     this.#options.log.notice("connection.restored", `connection to ${stream.info.name} restored after ${after} s`);
@@ -349,7 +360,7 @@ class ReconnectingDatagrams extends Reconnecting<DatagramStream> implements Data
   async send(batch: readonly Datagram[]): Promise<void> {
     const stream = this.ready;
     if (stream) return await this.hand(stream, batch.length, () => stream.send(batch));
-    for (const message of batch) if (!this.#kept.append(message)) this.drop(1);
+    for (const message of batch) if (!this.#kept.append(message)) this.dropForRoom();
   }
 }
 

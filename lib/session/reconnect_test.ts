@@ -101,13 +101,16 @@ Deno.test("reconnecting() keeps bytes in order while the connection is away, the
 
 Deno.test("reconnecting() keeps datagrams while the connection is away, then drops and counts", async () => {
   let there = false;
-  const { stream, peers } = datagrams({ bufferBytes: 10 * 228 }, { refuse: () => there ? undefined : refused() });
+  const { stream, peers, lines } = datagrams({ bufferBytes: 10 * 228 }, {
+    refuse: () => there ? undefined : refused(),
+  });
   const reading = stream.receive();
   peers[0]!.abort();
   await turn();
   const message = (i: number) => ({ data: new Uint8Array(100).fill(i), meta: { type: "text" } as const });
   for (let i = 0; i < 25; i++) await stream.send([message(i)]);
   assertEquals(stream.dropped, 15);
+  assertEquals(lines.filter((line) => line.startsWith("W memory is away: 2280 bytes are kept")).length, 1);
   there = true;
   await until(() => peers.length === 2);
   const got = await receiveSome(peers[1]!, 10);

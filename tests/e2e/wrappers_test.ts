@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { acceptance, eventually, heldMemory, type Program, type Run, serveMeasured, stays } from "./harness.ts";
 import { connect, echo, type Peer, serveStreams, serveWebSockets, UdpPeer, upgrade } from "./peers.ts";
-import { delay } from "./wait.ts";
+import { delay, within } from "./wait.ts";
 
 const deno: Program = { name: "deno", command: [Deno.execPath(), "run", "-A"] };
 
@@ -95,6 +95,29 @@ acceptance("E57", "a subscription survives three restarts of its server", async 
   const restored = new RegExp(` N connection to ${name} restored after [\\d.]+ s$`, "gm");
   assertEquals(client.stderr.match(lost)?.length, 3, client.describe());
   assertEquals(client.stderr.match(restored)?.length, 3, client.describe());
+});
+
+acceptance("E58", "every -H takes one header, and the words after it are addresses", async (run) => {
+  const port = run.port();
+  const records = serveWebSockets(run, { port });
+  const headers = ["-H", "Authorization: Bearer t", "--header=X-One: 1", "-H", "X-Two: 2"];
+  assertEquals(await run.out([...headers, "-", `ws://127.0.0.1:${port}/`], { input: "x\n" }), "x\n");
+  const sent = ["authorization", "x-one", "x-two"].map((name) => records[0]!.headers.get(name));
+  assertEquals(sent, ["Bearer t", "1", "2"]);
+});
+
+acceptance("close", "between two WebSockets ordinary codes pass on as others do", async (run) => {
+  const [port, serverPort] = [run.port(), run.port()];
+  const codes = [[1000, "bye"], [1001, "moving"], [1008, "no"], [4000, "mine"]] as const;
+  serveWebSockets(run, { port: serverPort, open: (socket, i) => socket.close(codes[i]![0], codes[i]![1]) });
+  await run.serve([`ws-l:127.0.0.1:${port},fork`, `ws:127.0.0.1:${serverPort}`], { tcp: port }, { stderr: "any" });
+  for (const [code, reason] of codes) {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+    const closed = Promise.withResolvers<CloseEvent>();
+    socket.onclose = closed.resolve;
+    const event = await within(`close with ${code}`, closed.promise);
+    assertEquals([event.code, event.reason], [code, reason]);
+  }
 });
 
 acceptance("reconnect", "a relay keeps what its client says while the server is away", async (run) => {

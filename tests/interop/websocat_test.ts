@@ -64,3 +64,37 @@ acceptance("interop", "a close of websocat's server ends the client in order", a
   await client.end();
   assert(client.stdout.startsWith("bye"), client.describe());
 }, { skip });
+
+acceptance("interop", "websocat's clients talk to --server, and hear what is typed", async (run) => {
+  const port = run.port();
+  const server = await run.serve(["--server", String(port)], { tcp: port }, { openInput: true });
+  const args = ["-n", `ws://127.0.0.1:${port}/`];
+  const clients = [1, 2].map(() => run.spawn(args, { program: websocat, openInput: true }));
+  for (const [i, client] of clients.entries()) {
+    await client.write(`from ${i}\n`);
+    await server.prints(`from ${i}\n`);
+  }
+  await server.write("to all\n");
+  for (const client of clients) await client.prints("to all\n");
+}, { skip });
+
+acceptance("interop", "a session outlives restarts of websocat's server", async (run) => {
+  const port = run.port();
+  const serve = () => run.serve(["-t", `ws-l:127.0.0.1:${port}`, "mirror:"], { tcp: port }, { program: websocat });
+  let server = await serve();
+  const address = `autoreconnect:ws://127.0.0.1:${port}/,interval=0.1`;
+  const client = run.spawn(["-", address], { openInput: true, stderr: "any" });
+  for (let i = 0; i < 3; i++) {
+    await client.write(`${i}\n`);
+    await client.prints(`${i}\n`);
+    server.kill("SIGKILL");
+    await server.end();
+    await eventually("the loss", () => client.stderr.match(/ W connection to .* lost /g)?.length === i + 1);
+    server = await serve();
+  }
+  await client.write("last\n");
+  await client.prints("last\n");
+  assertEquals(client.stdout, "0\n1\n2\nlast\n");
+  await client.endInput();
+  await client.end();
+}, { skip });
