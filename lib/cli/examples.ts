@@ -8,9 +8,10 @@ export function exampleOf(entry: TypeEntry, option?: OptionEntry): string {
   const { type, direction, what } = entry;
   const [parameters, tail] = exampleParameters(type);
   const use = oneWay[option?.name ?? ""] ?? direction;
+  const needed = type.example === undefined || what === "transform" ? "" : `,${type.example}`;
   const fork = type.role === "listen" && what === "address" && option?.name !== "fork" && option?.name !== "oneshot";
   const word = quoted(
-    `${type.names[0]}${parameters}${fork ? ",fork" : ""}${option ? `,${exampleOption(option)}` : ""}`,
+    `${type.names[0]}${parameters}${fork ? ",fork" : ""}${needed}${option ? `,${exampleOption(option)}` : ""}`,
   );
   if (what === "transform") return `l7mp UDP-LISTEN:8080,fork ${word} TCP:127.0.0.1:8081`;
   const first = option !== undefined && firstOnly.has(option.name);

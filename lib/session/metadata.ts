@@ -3,8 +3,8 @@ import type { StreamInfo } from "../stream/stream.ts";
 
 /**
  * The metadata of a session whose downstream is `info`: its name, `IP` and `TCP` or `UDP` with numeric ports for
- * network callers, `UNIX` for the others, `TLS` where it is encrypted, `HTTP` where a request began it. What is not known (an unbound UNIX client has
- * no name) is left out.
+ * network callers, `UNIX` for the others, `TLS` where it is encrypted, `HTTP` where a request began it. What is not
+ * known (an unbound UNIX client has no name) is left out.
  */
 export function sessionMetadata(name: string, { protocol, local, remote, facts }: StreamInfo): Record<string, unknown> {
   const source = remote && remote.family !== "unix" ? remote : undefined;

@@ -142,7 +142,9 @@ class Session {
     if (error) {
       const from = this.#called ? `; session ${this.#name} from ${this.#source} to ${target}` : "";
       const { code, side } = error;
-      this.#log[error.level]("session.error", `${error.message} (${side ?? "local"}${from})`, { code, side });
+      // Of the only caller there will be, what it could not do is an error.
+      const level = this.#planned.endpoint.listen?.fork ? error.level : "error";
+      this.#log[level]("session.error", `${error.message} (${side ?? "local"}${from})`, { code, side });
     }
     const durationMs = performance.now() - this.#start;
     this.#log.info("session.close", `session ${this.#name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });

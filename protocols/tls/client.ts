@@ -1,16 +1,19 @@
 /** The connecting side of TLS. */
+import type { TLSSocket } from "node:tls";
 import type { Context } from "../../lib/protocol.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
+import type { TlsLibrary } from "./_library.ts";
 import { endpointOf } from "./endpoint.ts";
 import { certificateOf, checkIdentity, infoOf } from "./handshake.ts";
 import { chainError, isChainFault } from "./messages.ts";
-import { demandOf, protocolNames, serverName, type TlsSpec } from "./spec.ts";
+import { type Demand, demandOf, protocolNames, serverName, type TlsSpec } from "./spec.ts";
 import { TlsStream } from "./stream.ts";
 
 /** Opens TLS over `lower`, which it owns. Rejects with `ConnectError`, or the signal's reason. */
 export async function connectTls(lower: ByteStream, spec: TlsSpec, context: Context): Promise<ByteStream> {
   const { signal, log } = context;
   const demand = demandOf(spec, "connect", context.insecure === true);
+  const subject = subjectOf(lower, spec);
   let stream: TlsStream | undefined;
   try {
     const { tls, context: secureContext } = await endpointOf(spec, "connect").ready(log);
@@ -21,24 +24,33 @@ export async function connectTls(lower: ByteStream, spec: TlsSpec, context: Cont
         socket: duplex,
         secureContext,
         servername: serverName(spec),
-        rejectUnauthorized: demand.chain,
+        // The library says more about a certificate it may not refuse, but shows ours before we can refuse.
+        rejectUnauthorized: demand.chain && (spec.cert ?? spec.pkcs12) !== undefined,
         // Names are checked below, for any of the names an address may have.
         checkServerIdentity: () => undefined,
         ...(alpn.length > 0 && { ALPNProtocols: alpn }),
       }));
     await stream.established("secureConnect", signal);
-    const certificate = certificateOf(stream.socket);
-    // A server without a certificate is none of TLS's; without a demand there is nothing to ask of it.
-    if (certificate) checkIdentity(subjectOf(lower, spec), certificate, demand, tls);
-    else if (demand.certificate === "required") throw chainError(subjectOf(lower, spec), "no certificate");
+    checkServer(stream.socket, subject, demand, tls);
     stream.info = infoOf(stream.socket, lower.info);
     return stream;
   } catch (error) {
-    const fault = chainFault(error, subjectOf(lower, spec));
+    const fault = chainFault(error, subject);
     (stream ?? lower).abort(signal.aborted ? signal.reason : fault);
     signal.throwIfAborted();
     throw fault;
   }
+}
+
+/** Throws a `ConnectError` when the server is not the one that was meant. */
+function checkServer(socket: TLSSocket, subject: string, demand: Demand, tls: TlsLibrary): void {
+  if (demand.certificate === "none") return;
+  const certificate = certificateOf(socket);
+  if (!certificate || (demand.chain && !socket.authorized)) {
+    const code = certificate ? String(socket.authorizationError) : "no certificate";
+    throw chainError(subject, code, certificate);
+  }
+  checkIdentity(subject, certificate, demand, tls);
 }
 
 /** The name in messages about the server's certificate. */
@@ -46,7 +58,9 @@ function subjectOf(lower: ByteStream, spec: TlsSpec): string {
   return spec.commonname || spec.address || spec.snihost || lower.info.name;
 }
 
+/** A refusal by the library in our words. */
 function chainFault(error: unknown, subject: string): unknown {
-  const { code, cause } = error as { code?: string; cause?: unknown };
-  return code !== undefined && isChainFault(code) ? chainError(subject, code, cause) : error;
+  const { code } = error as { code?: string };
+  const refused = code !== undefined && isChainFault(code) && !(error as Error).message.startsWith("certificate");
+  return refused ? chainError(subject, code, undefined) : error;
 }

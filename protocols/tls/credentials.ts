@@ -7,6 +7,7 @@ import type { SecureContext } from "node:tls";
 import { ConfigError, messageOf, systemFault } from "../../lib/errors.ts";
 import type { AddressType } from "../../lib/protocol.ts";
 import { crypto } from "./_library.ts";
+import { ownDatesFault } from "./messages.ts";
 import { demandOf, type TlsSpec } from "./spec.ts";
 
 /** What the files of an endpoint hold, in the form the library takes. */
@@ -25,9 +26,9 @@ const certificateBlock =
 const keyBlock = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----/s;
 
 /** Reads and checks the files that `spec` names. Throws `ConfigError` that names option and file. */
-export function readCredentials(spec: TlsSpec, role: AddressType["role"], now = Date.now()): Credentials {
+export function readCredentials(spec: TlsSpec, role: AddressType["role"]): Credentials {
   return {
-    ...(spec.cert !== undefined && readOwn(spec.cert, spec.key, now)),
+    ...(spec.cert !== undefined && readOwn(spec.cert, spec.key)),
     ...(spec.pkcs12 !== undefined && { pfx: readFile("pkcs12", spec.pkcs12), passphrase: spec.pkcs12_pass ?? "" }),
     ...trustOf(spec, role),
   };
@@ -39,10 +40,12 @@ export function filesOf({ cert, key, pkcs12, cafile, capath }: TlsSpec): string[
   return files.filter((file) => file !== undefined);
 }
 
-function readOwn(certFile: string, keyFile: string | undefined, now: number): { cert: string; key: string } {
+function readOwn(certFile: string, keyFile: string | undefined): { cert: string; key: string } {
   const text = readText("cert", certFile);
   const certificates = certificatesIn(text, "cert", certFile);
-  checkDates(certificates[0]!, certFile, now);
+  const { validFrom: valid_from, validTo: valid_to } = certificates[0]!;
+  const fault = ownDatesFault(certFile, { valid_from, valid_to });
+  if (fault !== undefined) throw new ConfigError(fault);
   const keyOption = keyFile === undefined ? "cert" : "key";
   const key = keyIn(keyFile === undefined ? text : readText("key", keyFile), keyOption, keyFile ?? certFile);
   if (!certificates[0]!.checkPrivateKey(key.object)) {
@@ -50,20 +53,6 @@ function readOwn(certFile: string, keyFile: string | undefined, now: number): { 
     throw new ConfigError(`${what} does not belong to the certificate${keyFile ? ` in "${certFile}"` : ""}`);
   }
   return { cert: text.match(certificateBlock)!.join("\n"), key: key.pem };
-}
-
-function checkDates({ validFrom, validTo }: X509Certificate, file: string, now: number): void {
-  if (Date.parse(validTo) < now) {
-    throw new ConfigError(`cert "${file}": certificate has expired on ${printDate(validTo)}`);
-  }
-  if (Date.parse(validFrom) > now) {
-    throw new ConfigError(`cert "${file}": certificate is not yet valid, it will be on ${printDate(validFrom)}`);
-  }
-}
-
-/** `2026-11-22 02:19:03 UTC`. */
-export function printDate(date: string): string {
-  return new Date(date).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }
 
 function keyIn(text: string, option: string, file: string) {

@@ -1,6 +1,5 @@
 /** Both sides' handshakes: what is asked of the peer, and what is known about it afterwards. */
 import type { PeerCertificate, TLSSocket } from "node:tls";
-import type { Log } from "../../lib/log.ts";
 import type { StreamInfo } from "../../lib/stream/stream.ts";
 import type { TlsLibrary } from "./_library.ts";
 import { fingerprintError, nameError } from "./messages.ts";
@@ -14,12 +13,13 @@ export interface TlsFacts {
   /** The protocol agreed on; "" for none. */
   readonly alpn: string;
   /** The name the client asked for; "" for none. */
-  readonly serverName: string;
+  readonly sni: string;
   /** The peer's certificate, where it showed one. */
   readonly peer?: PeerFacts;
 }
 
 export interface PeerFacts {
+  /** Parts of the name in their order: `{ C: "HU", CN: "client" }`. */
   readonly subject: Readonly<Record<string, string>>;
   readonly issuer: Readonly<Record<string, string>>;
   /** `localhost`, `127.0.0.1`. */
@@ -35,11 +35,11 @@ export function infoOf(socket: TLSSocket, lower: StreamInfo): StreamInfo {
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher()?.name ?? "",
     alpn: socket.alpnProtocol || "",
-    serverName: (socket as { servername?: string | null }).servername || "",
+    sni: (socket as { servername?: string | null }).servername || "",
     ...(certificate && {
       peer: {
-        subject: certificate.subject as unknown as Record<string, string>,
-        issuer: certificate.issuer as unknown as Record<string, string>,
+        subject: partsOf(socket.getPeerX509Certificate()?.subject),
+        issuer: partsOf(socket.getPeerX509Certificate()?.issuer),
         names: namesOf(certificate),
         fingerprint: fingerprintOf(certificate),
       },
@@ -61,6 +61,16 @@ export function namesOf({ subject, subjectaltname }: PeerCertificate): string[] 
   return names.length > 0 || !subject?.CN ? names : [subject.CN].flat();
 }
 
+/** A name as the library prints it, a part a line; parts of one kind are joined. */
+function partsOf(name = ""): Record<string, string> {
+  const parts: Record<string, string> = {};
+  for (const line of name.split("\n")) {
+    const [, key, value = ""] = /^([^=]+)=(.*)$/.exec(line) ?? [];
+    if (key) parts[key] = parts[key] === undefined ? value : `${parts[key]}, ${value}`;
+  }
+  return parts;
+}
+
 function fingerprintOf({ fingerprint256 }: PeerCertificate): string {
   return fingerprint256.replaceAll(":", "").toLowerCase();
 }
@@ -75,11 +85,4 @@ export function checkIdentity(subject: string, certificate: PeerCertificate, dem
     if ([certificate.subject?.CN].flat().includes(name)) return;
     throw nameError(name, namesOf(certificate));
   }
-}
-
-/** Says once for each endpoint what its options do not do. */
-export function warnOnce(seen: WeakSet<object>, spec: object, log: Log, messages: readonly string[]): void {
-  if (seen.has(spec)) return;
-  seen.add(spec);
-  for (const message of messages) log.warn("tls.option", message);
 }

@@ -17,21 +17,47 @@ const chainFaults: Readonly<Record<string, string>> = {
   INVALID_CA: "an issuer in the chain is no issuer",
 };
 
-/** Faults that no list of issuers cures. */
-const notOfTrust = /^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|CERT_REVOKED|INVALID_PURPOSE|CERT_SIGNATURE_FAILURE)$/;
-
 export function isChainFault(code: string): boolean {
   return code in chainFaults;
 }
 
-/** `certificate verify failed for "host": self-signed certificate (cafile=FILE trusts it, ...)`. */
-export function chainError(subject: string, code: string, cause?: unknown): ConnectError {
-  const fault = chainFaults[code] ?? (cause ? messageOf(cause) : code);
-  const cure = notOfTrust.test(code)
-    ? "verify=0 disables the check"
-    : "cafile=FILE trusts it, verify=0 disables the check";
-  const message = `certificate verify failed for "${subject}": ${fault} (${cure})`;
-  return new ConnectError(message, { code, retryable: false, cause });
+/** When a certificate is valid, as the library prints it. */
+export interface Validity {
+  readonly valid_from: string;
+  readonly valid_to: string;
+}
+
+/**
+ * `certificate verify failed for "host": self-signed certificate (cafile=FILE trusts it, ...)`. The library has one code
+ * for certificates out of date and for issuers unknown: `certificate` tells them apart, where it is known.
+ */
+export function chainError(subject: string, code: string, certificate: Validity | undefined): ConnectError {
+  const dates = certificate && datesFault(certificate);
+  const vague = code === "UNABLE_TO_VERIFY_LEAF_SIGNATURE" && !certificate;
+  const fault = dates?.text ?? (vague ? "issuer not trusted, or out of date" : chainFaults[code] ?? code);
+  const cure = dates ? "" : "cafile=FILE trusts it, ";
+  const message = `certificate verify failed for "${subject}": ${fault} (${cure}verify=0 disables the check)`;
+  return new ConnectError(message, { code: dates?.code ?? code, retryable: false });
+}
+
+function datesFault({ valid_from, valid_to }: Validity): { code: string; text: string } | undefined {
+  const now = Date.now();
+  if (Date.parse(valid_to) < now) {
+    return { code: "CERT_HAS_EXPIRED", text: `certificate has expired on ${printDate(valid_to)}` };
+  }
+  if (Date.parse(valid_from) <= now) return undefined;
+  return { code: "CERT_NOT_YET_VALID", text: `certificate is not yet valid, it will be on ${printDate(valid_from)}` };
+}
+
+/** Why our own certificate in `file` cannot be used now; undefined: it can. */
+export function ownDatesFault(file: string, certificate: Validity): string | undefined {
+  const fault = datesFault(certificate);
+  return fault && `cert "${file}": ${fault.text}`;
+}
+
+/** `2026-11-22 02:19:03 UTC`. */
+function printDate(date: string): string {
+  return new Date(date).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }
 
 export function nameError(name: string, names: readonly string[]): ConnectError {

@@ -5,7 +5,7 @@ import { type ByteStream, formatAddress } from "../../lib/stream/stream.ts";
 import { machineOf } from "./_library.ts";
 import type { TlsLibrary } from "./_library.ts";
 import { endpointOf } from "./endpoint.ts";
-import { certificateOf, checkIdentity, infoOf } from "./handshake.ts";
+import { certificateOf, checkIdentity, infoOf, namesOf } from "./handshake.ts";
 import { chainError } from "./messages.ts";
 import { type Demand, demandOf, protocolNames, type TlsSpec } from "./spec.ts";
 import { TlsStream } from "./stream.ts";
@@ -64,12 +64,13 @@ function checkClient(stream: TlsStream, from: string, demand: Demand, tls: TlsLi
     if (demand.certificate === "optional") return;
     throw new ConnectError(`TLS handshake with ${from} failed: peer did not return a certificate`);
   }
+  const subject = `${namesOf(certificate)[0] ?? "a client"} at ${from}`;
   const fault = demand.chain ? machineOf(stream.socket).verifyError() : undefined;
   if (fault) {
     const code = typeof fault === "string" ? fault : String((fault as { code?: string }).code);
-    throw chainError(from, code);
+    throw chainError(subject, code, certificate);
   }
-  checkIdentity(from, certificate, demand, tls);
+  checkIdentity(subject, certificate, demand, tls);
 }
 
 function asWarning(error: unknown): unknown {

@@ -41,7 +41,6 @@ const verify: s.Schema<Verify> = {
     help: "Check the peer's certificate (connectors: on; listeners: when cafile, capath or commonname is given)",
     example: "0",
   },
-  isSwitch: true,
   parse(value, at) {
     if (value === true || value === 1 || value === "1") return "1";
     if (value === false || value === 0 || value === "0") return "0";
