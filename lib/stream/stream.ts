@@ -41,7 +41,10 @@ export interface Ending {
 export interface ByteStream {
   readonly kind: "byte";
   readonly info: StreamInfo;
-  /** Set when the stream is an operating system handle of the driver; a layer never copies it upward. */
+  /**
+   * Set when the stream is an operating system handle of the driver. A layer copies it upward only where it never looks
+   * at the bytes again (after the handshake with a proxy).
+   */
   readonly native?: unknown;
   /**
    * Lends the next bytes: a view that is never empty and valid until the next `read`; the stream owns the memory.

@@ -2,11 +2,12 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertMatch } from "@std/assert";
+import { createServer } from "node:net";
 import { acceptance, type Run } from "./harness.ts";
 import { connect, echo, serveStreams, serveWebSockets } from "./peers.ts";
 import { serveHttpProxy, serveSocks4, serveSocks5 } from "./proxies.ts";
 import { makeCertificates, noOpenssl } from "../support/certificates.ts";
-import { eventually } from "./wait.ts";
+import { descriptors, eventually } from "./wait.ts";
 
 const certificates = makeCertificates();
 const noCertificates = certificates === undefined ? noOpenssl : undefined;
@@ -225,6 +226,55 @@ for (const scheme of ["http", "socks5", "socks4a"]) {
     });
   }
 }
+
+acceptance("via", "a proxy that resets the connection in the handshake is told", async (run) => {
+  const port = run.port();
+  // The runtime's own sockets cannot reset a connection.
+  const server = createServer((socket) => void socket.once("data", () => socket.resetAndDestroy()));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  run.defer(() => new Promise<void>((resolve) => void server.close(() => resolve())));
+  const stderr = /E proxy 127\.0\.0\.1:\d+: (read|write)\(AF=2 127\.0\.0\.1:\d+\): Connection reset by peer/;
+  await run.spawn(["-", `TCP:host:80,via=http://127.0.0.1:${port}`], { openInput: true, code: 1, stderr }).end();
+});
+
+acceptance("via", "sessions that proxies refuse leave nothing behind", async (run) => {
+  const [port, listen] = [run.port(), run.port()];
+  const requests = serveHttpProxy(run, { port, route: () => "503 Busy" });
+  const args = [`TCP-L:${listen},fork`, `TCP:host:80,via=http://127.0.0.1:${port}`];
+  const relay = await run.serve(args, { tcp: listen }, { stderr: "any" });
+  const call = async () => {
+    using peer = await connect(run, { tcp: listen });
+    await peer.rest().catch(() => {});
+  };
+  await call();
+  const before = (await descriptors(relay.pid)).length;
+  for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 5 }, call));
+  assertEquals(requests.length, 101);
+  await eventually("the descriptors as before", async () => (await descriptors(relay.pid)).length <= before);
+});
+
+acceptance("via", "a file may hold the proxy's password", async (run) => {
+  const [target, port] = [echoServer(run), run.port()];
+  serveHttpProxy(run, { port, login: "u:p w" });
+  await Deno.writeTextFile(run.path("login"), "u:p w\n");
+  const address = (file: string) =>
+    `PROXY:127.0.0.1:${port}:127.0.0.1:${target},proxy-authorization-file=${run.path(file)},http-version=1.0`;
+  assertEquals(await run.out(["-", address("login")], { input: "a" }), "a");
+  const stderr = /E proxy-authorization-file: open\("[^"]*\/nowhere", O_RDONLY\): No such file or directory/;
+  await run.out(["-", address("nowhere")], { code: 1, stderr });
+});
+
+acceptance("via", "HTTP goes through a proxy as everything does", async (run) => {
+  const [target, port] = [run.port(), run.port()];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: target, onListen() {} }, (request) => {
+    return new Response(`${request.headers.get("host")} ${new URL(request.url).pathname}\n`);
+  });
+  run.defer(() => server.shutdown());
+  const requests = serveSocks4(run, { port, route: () => target });
+  const via = `via=socks4a://127.0.0.1:${port}`;
+  assertEquals(await run.out(["-U", "-", `http://name.example/file,${via}`]), "name.example /file\n");
+  assertEquals(requests.map(({ target }) => target), ["name.example:80"]);
+});
 
 acceptance("via", "a proxy that sends one byte a second does not outlive the limit", async (run) => {
   const port = run.port();
