@@ -222,7 +222,7 @@ export function serveMeasured(run: Run, args: readonly string[], bound: Bound): 
 
 /** What a program started by `serveMeasured` holds after it collected all garbage, in bytes. */
 export async function heldMemory(run: Run, child: Child): Promise<Deno.MemoryUsage> {
-  const path = run.path("memory");
+  const path = `${run.path("memory")}.${child.pid}`;
   child.poke("SIGIO");
   const text = await eventually("the memory report", () => Deno.readTextFile(path).catch(() => ""));
   await Deno.remove(path);

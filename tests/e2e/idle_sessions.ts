@@ -51,9 +51,10 @@ export async function measureIdleSessions(sessions: number, options: readonly st
   };
   const held = async (): Promise<Deno.MemoryUsage> => {
     relay.poke("SIGIO");
-    const report = () => Deno.readTextFile(env.L7MP_E2E_MEMORY).catch(() => "");
+    const path = `${env.L7MP_E2E_MEMORY}.${relay.pid}`;
+    const report = () => Deno.readTextFile(path).catch(() => "");
     const text = await eventually("the memory report", report);
-    await Deno.remove(env.L7MP_E2E_MEMORY);
+    await Deno.remove(path);
     return JSON.parse(text);
   };
   try {
