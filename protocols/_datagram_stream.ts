@@ -29,6 +29,8 @@ export interface SocketStreamOptions {
   readonly to?: Peer | SocketAddress;
   readonly filter?: SenderFilter;
   readonly maxDatagramBytes?: number;
+  /** Receives nothing: `receive` gives the end at once. */
+  readonly sendOnly?: boolean;
 }
 
 /** Owns `socket`. `closeWrite` does nothing: there is no end to tell. */
@@ -39,6 +41,7 @@ export class SocketDatagramStream implements DatagramStream {
   readonly #socket: DatagramSocket;
   readonly #to: Peer | SocketAddress | undefined;
   readonly #filter: SenderFilter | undefined;
+  readonly #sendOnly: boolean;
   #failure: { error: unknown } | undefined;
 
   constructor(socket: DatagramSocket, options: SocketStreamOptions) {
@@ -47,6 +50,7 @@ export class SocketDatagramStream implements DatagramStream {
     this.maxDatagramBytes = options.maxDatagramBytes;
     this.#to = options.to;
     this.#filter = options.filter;
+    this.#sendOnly = options.sendOnly === true;
   }
 
   get dropped(): number {
@@ -56,6 +60,7 @@ export class SocketDatagramStream implements DatagramStream {
   async receive(): Promise<readonly Datagram[] | null> {
     for (;;) {
       this.#throwIfAborted();
+      if (this.#sendOnly) return null;
       const packets = await this.#socket.receive();
       this.#throwIfAborted();
       if (packets === null || !this.#filter) return packets;

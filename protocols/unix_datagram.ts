@@ -1,5 +1,6 @@
 /** UNIX datagram sockets, by path or abstract name. */
 import type { DatagramSocket } from "../lib/driver.ts";
+import { ConfigError } from "../lib/errors.ts";
 import type { AddressType, Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
@@ -26,12 +27,24 @@ const receiverSpec = s.object({
 });
 export type UnixReceiverSpec = s.SpecOf<typeof receiverSpec>;
 
+/**
+ * The runtime sends nothing on a UNIX datagram socket on which a receive waits, so by itself it can only do one of both.
+ * Throws `ConfigError`.
+ */
+function checkDriver(protocol: string, { driver, direction }: Context): void {
+  if (driver.name !== "portable" || direction !== "both") return;
+  throw new ConfigError(
+    `${protocol}: --driver=portable cannot send and receive on one UNIX datagram socket; use --driver=native, -u or -U`,
+  );
+}
+
 /** A datagram stream with the socket at `spec.address`, of which only that peer is heard. */
 export async function connectUnixDatagram(
   protocol: string,
   spec: UnixSendtoSpec,
   context: Context,
 ): Promise<DatagramStream> {
+  checkDriver(protocol, context);
   const remote = unixAddress(spec.address!, spec);
   const local = spec.bind === undefined ? undefined : unixAddress(spec.bind, spec);
   const name = formatAddress(remote);
@@ -41,7 +54,8 @@ export async function connectUnixDatagram(
   const socket = await withAdvice(remote, () => context.driver.openDatagram({ local, remote, onDrop }, options));
   if (local) await unlinkLate(spec, local);
   context.log.notice("connect.done", `successfully connected from local address ${formatAddress(socket.local)}`);
-  return new SocketDatagramStream(socket, { info: { protocol, name, local: socket.local, remote } });
+  const sendOnly = context.driver.name === "portable";
+  return new SocketDatagramStream(socket, { info: { protocol, name, local: socket.local, remote }, sendOnly });
 }
 
 async function openReceiver(spec: UnixReceiverSpec, context: Context): Promise<DatagramSocket> {
@@ -111,6 +125,7 @@ export const unixRecvfrom: Protocol<UnixReceiverSpec> = {
   spec: receiverSpec,
   check: (spec) => checkPath("UNIX-RECVFROM", spec.filename, "filename"),
   async listen(spec, context) {
+    checkDriver("UNIX-RECVFROM", context);
     const shared = new SharedSocket(await openReceiver(spec, context));
     const filter = new SenderFilter({}, context.log);
     return new RecvfromListener(shared, { protocol: "UNIX-RECVFROM", log: context.log, filter });

@@ -163,4 +163,9 @@ acceptance("E41", "UNIX-RECVFROM answers UNIX-SENDTO, whose own socket is remove
   assertEquals(await run.out(["-", `UNIX-SENDTO:${server},bind=${own}`], { input: "q" }), "q");
   await assertRejects(() => Deno.lstat(own), Deno.errors.NotFound);
   assert((await Deno.lstat(server)).isSocket);
-}, both);
+}, {
+  socat: "any",
+  skip: Deno.env.get("L7MP_OPTS")?.includes("portable")
+    ? "the portable driver has no two-way UNIX datagrams"
+    : undefined,
+});
