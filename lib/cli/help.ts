@@ -46,16 +46,19 @@ export function helpText(registry: Registry, level: 1 | 2 | 3): string {
 /** Everything that goes by the name `topic`: a type, a transform, an option. Throws `ConfigError` when nothing does. */
 export function topicText(registry: Registry, topic: string): string {
   const entries = catalog(registry);
-  const wanted = normal(topic);
+  const wanted = normal(topic).replace(/:$/, "");
+  const overlays = overlayEntries(registry);
   const sections = [
     ...globalOptions.filter(({ names }) => names.some((n) => n === topic || normal(n) === wanted)).map(globalSection),
     ...entries.filter(({ type }) => type.names.some((name) => normal(name) === wanted)).map(typeSection),
+    ...overlays.filter(({ name }) => name === wanted).map(({ name, help }) => `${name}:<address>\n  ${help}`),
     ...optionsNamed(entries, wanted),
   ];
   if (sections.length === 0) {
     const names = [
       ...entries.flatMap(({ type, options }) => [...type.names, ...options.map(({ name }) => name)]),
       ...globalOptions.flatMap(({ names }) => names.map(normal)),
+      ...overlays.map(({ name }) => name),
     ];
     const near = nearest(wanted, names);
     throw new ConfigError(

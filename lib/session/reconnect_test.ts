@@ -207,6 +207,23 @@ Deno.test("reconnecting() counts anew after a connection that lasted", async () 
   await assertRejects(() => reading);
 });
 
+Deno.test("reconnecting() waits as at first again after a connection that lasted", async () => {
+  const { stream, peers, lines } = bytes({ intervalMs: 10, backoffMs: 10_000 });
+  const reading = stream.read();
+  const lose = async (i: number, afterMs: number) => {
+    await until(() => peers.length === i + 1);
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    peers[i]!.abort();
+  };
+  for (let i = 0; i < 4; i++) await lose(i, 0);
+  await lose(4, 200);
+  await until(() => peers.length === 6);
+  const waits = lines.flatMap((line) => /reconnecting in ([\d.]+) s \((\d+)\)$/.exec(line)?.slice(1) ?? []).map(Number);
+  assertEquals([waits[7], waits[8], waits[9]], [4, 0.01, 1]);
+  stream.abort();
+  await assertRejects(() => reading);
+});
+
 Deno.test("reconnecting() ends where trying again cannot help", async () => {
   const hopeless = [
     new ConnectError("certificate verify failed", { retryable: false }),
