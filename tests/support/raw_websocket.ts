@@ -79,6 +79,8 @@ export interface Frame {
   readonly reserved: number;
   readonly opcode: number;
   readonly masked: boolean;
+  /** Empty where the frame is not masked. */
+  readonly mask: Uint8Array;
   /** Unmasked. */
   readonly payload: Uint8Array;
 }
@@ -103,10 +105,10 @@ export class FrameReader {
     const view = new DataView(all.buffer, all.byteOffset);
     const length = short < 126 ? short : short === 126 ? view.getUint16(2) : Number(view.getBigUint64(2));
     if (all.length < at + length) return undefined;
-    const mask = all.subarray(at - 4, at);
+    const mask = all.slice(masked ? at - 4 : at, at);
     const payload = all.slice(at, at + length).map((byte, i) => masked ? byte ^ mask[i % 4]! : byte);
     this.#bytes = all.slice(at + length);
-    return { fin: all[0]! >= 0x80, reserved: (all[0]! >> 4) & 7, opcode: all[0]! & 15, masked, payload };
+    return { fin: all[0]! >= 0x80, reserved: (all[0]! >> 4) & 7, opcode: all[0]! & 15, masked, mask, payload };
   }
 
   /** Bytes of no complete frame. */
