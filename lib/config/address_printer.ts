@@ -59,7 +59,8 @@ function printOption(stack: Stack, depth: number, key: string, value: unknown): 
   const engine: Fieldset = engineFields(stack.role);
   const schema = (depth === 0 ? engine[key] : undefined) ?? pluginOf(stack.levels[depth]!).spec.fields[key];
   if (!schema || value === undefined) return [];
-  if (key === "fork" && value === false) return [];
+  const forks = stack.levels.some(({ type }) => type?.implies?.fork === true);
+  if (key === "fork" && value === false && !forks) return [];
   const hidden = stack.levels.slice(0, depth).some((level) => key in pluginOf(level).spec.fields) ||
     (depth > 0 && key in engine);
   const name = (hidden ? "base.".repeat(depth) : "") + key.replaceAll("_", "-");

@@ -20,7 +20,9 @@ export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): v
   const outer = stack.levels[0];
   if (outer.settings.oneshot === true) outer.settings.fork = false;
   delete outer.settings.oneshot;
-  const fork = outer.settings.fork === true;
+  // What a type implies is for a first address; elsewhere there is one session.
+  const implied = stack.levels.some(({ type }) => type?.implies?.fork === true);
+  const fork = outer.settings.fork === true && (place === "listener" || !implied);
   delete outer.settings.fork;
   // Listeners of files fork, nothing else does.
   if (fork || (stack.role === "listen" && place === "listener")) outer.settings.fork = fork;
@@ -41,7 +43,7 @@ function viaDefault(stack: Stack, { via = [] }: Defaults): void {
   if (stack.role !== "connect" || !knowsKey(stack, "via")) return;
   const own = getKey(stack, "via");
   if (own === undefined && via.length > 0) setKey(stack, "via", [...via]);
-  if (same(own, ["none"])) for (const level of stack.levels) delete level.settings.via;
+  if (same(own, ["none"])) { for (const level of stack.levels) delete level.settings.via; }
 }
 
 /** Without a host and without `-0` a listener takes one IP version; a file's takes both where it can. */

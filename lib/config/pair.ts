@@ -53,10 +53,6 @@ export function documentFromWords(words: Words, registry: Registry, options: Pai
   const opensOnce = "single" in first ? stacksOf(second) : [...stacksOf(first), ...stacksOf(second)];
   for (const stack of opensOnce) {
     if (stack.levels[0].settings.fork !== true) continue;
-    if (stack.levels[0].type?.implies?.fork === true) {
-      delete stack.levels[0].settings.fork;
-      continue;
-    }
     const why = "only a first address that is not dual can have many sessions";
     throw new ConfigError(`option "fork" of ${typeName(stack)} not allowed here: ${why}`);
   }
