@@ -90,6 +90,11 @@ export interface Range {
   readonly max?: number;
 }
 
+/** The error for a number outside of its range; a limit that no user meets is left out. */
+function outOfRange(at: string, written: string, { min, max = Infinity }: Range): ConfigError {
+  return new ConfigError(`${at}: ${written} out of range ${min}..${max < Number.MAX_SAFE_INTEGER ? max : ""}`);
+}
+
 /** Reads decimal, `0x` hex and octal with a leading 0, as socat does. Messages are socat's. */
 export function integerFromText(text: string | undefined, at: string): number {
   if (text === undefined || text === "") throw new ConfigError(`option "${at}" requires a value`);
@@ -107,7 +112,7 @@ export function integerFromText(text: string | undefined, at: string): number {
 export function integer(notes: Notes<number> & Range = {}): Schema<number> {
   const { min = -Infinity, max = Infinity } = notes;
   const check = (value: number, at: string) => {
-    if (value < min || value > max) throw new ConfigError(`${at}: ${value} out of range ${min}..${max}`);
+    if (value < min || value > max) throw outOfRange(at, String(value), { min, max });
     return value;
   };
   return {
@@ -175,18 +180,22 @@ export function printDuration(ms: number): string {
 }
 
 /** A time; the value is milliseconds. A bare number is seconds on the command line, milliseconds in the document. */
-export function duration(notes: Notes<number> = {}): Schema<number> {
+export function duration({ negative, ...notes }: Notes<number> & { readonly negative?: boolean } = {}): Schema<number> {
+  const check = (ms: number, at: string, written: unknown) => {
+    if (ms < 0 && !negative) throw outOfRange(at, String(written), { min: 0 });
+    return ms;
+  };
   return {
     type: "seconds",
     notes,
     parse(value, at) {
       const ms = typeof value === "number" ? value : typeof value === "string" ? readDuration(value, 1) : undefined;
-      return ms ?? fail(at, value, "a time such as 500ms or 2s");
+      return check(ms ?? fail(at, value, "a time such as 500ms or 2s"), at, value);
     },
     fromText(text, at) {
       const written = needText(text, at);
       const ms = readDuration(written, 1000);
-      if (ms !== undefined) return ms;
+      if (ms !== undefined) return check(ms, `option "${at}"`, written);
       if (/^[+-]?[\d.]/.test(written)) {
         throw new ConfigError(`trailing garbage in numerical value of option "${at}=${written}"`);
       }
@@ -211,7 +220,7 @@ export function size(notes: Notes<number> & Range = {}): Schema<number> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = notes;
   const check = (value: number | undefined, at: string, written: unknown) => {
     if (value === undefined || !Number.isInteger(value)) return fail(at, written, "a size such as 4096, 64k or 1M");
-    if (value < min || value > max) throw new ConfigError(`${at}: ${value} out of range ${min}..${max}`);
+    if (value < min || value > max) throw outOfRange(at, String(value), { min, max });
     return value;
   };
   return {

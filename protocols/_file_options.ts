@@ -33,10 +33,10 @@ export const openOptions = {
   noctty: s.boolean({ group, aliases: ["o-noctty"], help: "Do not make a terminal the controlling one" }),
   sync: s.boolean({ group, aliases: ["o-sync"], help: "Each write reaches the disk, with metadata" }),
   dsync: s.boolean({ group, aliases: ["o-dsync"], help: "Each write reaches the disk" }),
-  seek: s.integer({ group, aliases: ["seek-set"], help: "Start at this offset, in bytes" }),
+  seek: s.integer({ group, aliases: ["seek-set", "lseek"], help: "Start at this offset, in bytes" }),
   seek_cur: s.integer({ group, help: "Move by this many bytes from where the file stands" }),
   seek_end: s.integer({ group, help: "Start at this offset from the end, in bytes" }),
-  ftruncate: s.size({ group, help: "Cut or extend the file to this size" }),
+  ftruncate: s.size({ group, aliases: ["truncate"], help: "Cut or extend the file to this size" }),
 };
 
 const ownershipSchema = s.object(ownershipOptions);

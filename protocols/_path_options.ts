@@ -10,11 +10,18 @@ const maxPathBytes = 107;
 
 const socket = "socket";
 
+/** Whatever the moment asked for: nobody gets in before all of it is done. */
+const earlyAndLate = (...names: string[]) => names.flatMap((name) => [`${name}-early`, `${name}-late`]);
+
 export const pathFields = {
   abstract: s.boolean({ group: socket, help: "The name is abstract (Linux), not a path; same as a leading @" }),
-  mode: s.mode({ group: "ownership", aliases: ["perm", "mode-early", "perm-early"], help: "Permissions of the path" }),
-  user: s.string({ group: "ownership", aliases: ["uid", "owner", "user-early"], help: "Owner of the path" }),
-  group: s.string({ group: "ownership", aliases: ["gid", "group-early"], help: "Group of the path" }),
+  mode: s.mode({
+    group: "ownership",
+    aliases: ["perm", ...earlyAndLate("mode", "perm")],
+    help: "Permissions of the path",
+  }),
+  user: s.string({ group: "ownership", aliases: ["uid", "owner", ...earlyAndLate("user")], help: "Owner of the path" }),
+  group: s.string({ group: "ownership", aliases: ["gid", ...earlyAndLate("group")], help: "Group of the path" }),
   umask: s.mode({ group: "ownership", help: "Permissions the path does not get" }),
   chdir: s.string({ group: "ownership", aliases: ["cd"], help: "Folder that a relative path starts from" }),
   unlink_early: s.boolean({ group: "ownership", aliases: ["unlink"], help: "Remove what stands at the path first" }),
@@ -27,6 +34,17 @@ export const pathFields = {
   // The engine's option; here it decides the default of unlink-stale.
   fork: s.boolean({ group: "sessions", help: "Serve many sessions, not only the first" }),
 };
+
+/** What only a path in the file system can have. */
+const ofFiles = ["mode", "user", "group", "umask", "chdir", "unlink_early", "unlink_stale", "unlink_late"] as const;
+
+/** Refuses options of a path where the name of our end is abstract. */
+export function checkPathOptions(path: string | undefined, spec: PathSpec): void {
+  if (!spec.abstract && !path?.startsWith("@")) return;
+  const given = ofFiles.find((key) => spec[key] !== undefined && spec[key] !== false);
+  if (!given) return;
+  throw new ConfigError(`option "${given.replace("_", "-")}" is about a file, and an abstract name has none`);
+}
 
 export type PathSpec = Partial<s.Values<typeof pathFields>>;
 

@@ -1,6 +1,6 @@
 /** Files: `OPEN`, `CREATE`, `GOPEN` and the websocat spellings. */
-import { ConnectError } from "../lib/errors.ts";
-import type { Context, Protocol } from "../lib/protocol.ts";
+import { ConfigError, ConnectError } from "../lib/errors.ts";
+import type { Context, Direction, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import type { ByteStream, Stream } from "../lib/stream/stream.ts";
 import { inFolder, openOptions, ownershipOptions } from "./_file_options.ts";
@@ -23,7 +23,7 @@ async function openStream(
 ): Promise<ByteStream> {
   context.signal.throwIfAborted();
   const all = { ...spec, ...flags };
-  const name = needPath(spec);
+  const name = spec.path!;
   const info = await stat(inFolder(name, spec.chdir));
   if (info?.isSocket) {
     throw new ConnectError(`open("${name}"): Is a socket; use GOPEN or UNIX-CLIENT`, {
@@ -40,9 +40,9 @@ async function openStream(
   return stream;
 }
 
-function needPath({ path }: PathSpec): string {
-  if (!path) throw new ConnectError('open(""): No such file or directory', { code: "ENOENT", retryable: false });
-  return path;
+function checkFile(type: string, spec: PathSpec, use: { readonly direction: Direction }): void {
+  if (!spec.path) throw new ConfigError(`${type}: path is missing`);
+  checkAccess(spec, use);
 }
 
 async function stat(path: string): Promise<Deno.FileInfo | undefined> {
@@ -80,7 +80,7 @@ export const open: Protocol<PathSpec> = {
   kind: "byte",
   end: "none",
   spec: fileSpec,
-  check: checkAccess,
+  check: (spec, use) => checkFile("OPEN", spec, use),
   connect: (spec, context) => openStream(spec, {}, "OPEN", context),
 };
 
@@ -97,7 +97,7 @@ export const create: Protocol<PathSpec> = {
   kind: "byte",
   end: "none",
   spec: fileSpec,
-  check: checkAccess,
+  check: (spec, use) => checkFile("CREATE", spec, use),
   async connect(spec, context) {
     if (context.direction !== "write") {
       throw new ConnectError(`CREATE: "${spec.path}" cannot be used for reading (use -u, or "!!")`, {
@@ -120,9 +120,9 @@ export const gopen: Protocol<PathSpec> = {
   kind: "either",
   end: "none",
   spec: fileSpec,
-  check: checkAccess,
+  check: (spec, use) => checkFile("GOPEN", spec, use),
   async connect(spec, context): Promise<Stream> {
-    const at = inFolder(needPath(spec), spec.chdir);
+    const at = inFolder(spec.path!, spec.chdir);
     const found = await stat(at);
     if (found?.isSocket) return await connectUnix(at, "GOPEN", context);
     const writes = accessOf(spec, context.direction).write;

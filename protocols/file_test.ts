@@ -170,6 +170,7 @@ Deno.test("OPEN reports a full disk, a folder, and writing to what is open for r
 Deno.test("OPEN check() refuses contradicting flags", () => {
   const check = (document: Record<string, unknown>, direction: Direction = "both") => () =>
     open.check!(open.spec.parse(document, ""), { role: "local", direction });
+  assertThrows(check({}), ConfigError, "OPEN: path is missing");
   assertThrows(check({ path: "x", rdonly: true, wronly: true }), ConfigError, '"rdonly" and "wronly"');
   assertThrows(check({ path: "x", wronly: true }, "read"), ConfigError, 'option "wronly": this address is only read');
   assertThrows(check({ path: "x", rdonly: true }, "write"), ConfigError, 'option "rdonly": this address is only writ');

@@ -4,7 +4,15 @@ import type { AddressType, Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../lib/stream/stream.ts";
 import { withAdvice } from "./_errors.ts";
-import { abstractForm, checkPath, pathFields, pathOptions, unixAddress, unlinkLate } from "./_path_options.ts";
+import {
+  abstractForm,
+  checkPath,
+  checkPathOptions,
+  pathFields,
+  pathOptions,
+  unixAddress,
+  unlinkLate,
+} from "./_path_options.ts";
 import { backlogField, bufferFields, checkRole, defaultBacklog } from "./_socket_options.ts";
 import { SocketListener } from "./_stream_listener.ts";
 import { connectUnixDatagram } from "./unix_datagram.ts";
@@ -74,6 +82,7 @@ export const unix: Protocol<UnixSpec> = {
     if (role === "listen") checkPath("UNIX-LISTEN", spec.filename, "filename");
     else checkPath("UNIX-CONNECT", spec.address, "address");
     if (spec.bind !== undefined) checkPath("UNIX-CONNECT", spec.bind, "bind");
+    checkPathOptions(role === "listen" ? spec.filename : spec.bind, spec);
   },
 
   connect: connectStream,
@@ -102,6 +111,7 @@ export const unixClient: Protocol<UnixClientSpec> = {
   check(spec) {
     checkPath("UNIX-CLIENT", spec.address, "address");
     if (spec.bind !== undefined) checkPath("UNIX-CLIENT", spec.bind, "bind");
+    checkPathOptions(spec.bind, spec);
   },
 
   async connect(spec, context) {

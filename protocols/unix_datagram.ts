@@ -6,7 +6,15 @@ import * as s from "../lib/schema.ts";
 import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
 import { SocketDatagramStream, warnOfDrops } from "./_datagram_stream.ts";
 import { withAdvice } from "./_errors.ts";
-import { abstractForm, checkPath, pathFields, pathOptions, unixAddress, unlinkLate } from "./_path_options.ts";
+import {
+  abstractForm,
+  checkPath,
+  checkPathOptions,
+  pathFields,
+  pathOptions,
+  unixAddress,
+  unlinkLate,
+} from "./_path_options.ts";
 import { RecvfromListener } from "./_recvfrom_listener.ts";
 import { SenderFilter } from "./_sender_filter.ts";
 import { SharedSocket } from "./_shared_socket.ts";
@@ -83,9 +91,15 @@ export const unixSendto: Protocol<UnixSendtoSpec> = {
   check(spec) {
     checkPath("UNIX-SENDTO", spec.address, "address");
     if (spec.bind !== undefined) checkPath("UNIX-SENDTO", spec.bind, "bind");
+    checkPathOptions(spec.bind, spec);
   },
   connect: (spec, context) => connectUnixDatagram("UNIX-SENDTO", spec, context),
 };
+
+function checkReceiver(type: string, spec: UnixReceiverSpec): void {
+  checkPath(type, spec.filename, "filename");
+  checkPathOptions(spec.filename, spec);
+}
 
 const recvType: AddressType = {
   names: ["UNIX-RECV", "UNIX-RECEIVE", "LOCAL-RECV"],
@@ -101,7 +115,7 @@ export const unixRecv: Protocol<UnixReceiverSpec> = {
   kind: "datagram",
   end: "none",
   spec: receiverSpec,
-  check: (spec) => checkPath("UNIX-RECV", spec.filename, "filename"),
+  check: (spec) => checkReceiver("UNIX-RECV", spec),
   async connect(spec, context) {
     const socket = await openReceiver(spec, context);
     const name = formatAddress(socket.local);
@@ -123,7 +137,7 @@ export const unixRecvfrom: Protocol<UnixReceiverSpec> = {
   kind: "datagram",
   end: "none",
   spec: receiverSpec,
-  check: (spec) => checkPath("UNIX-RECVFROM", spec.filename, "filename"),
+  check: (spec) => checkReceiver("UNIX-RECVFROM", spec),
   async listen(spec, context) {
     checkDriver("UNIX-RECVFROM", context);
     const shared = new SharedSocket(await openReceiver(spec, context));

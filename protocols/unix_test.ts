@@ -68,6 +68,17 @@ Deno.test("UNIX sockets refuse a name of more than 107 bytes before anything ope
   assertThrows(() => check(""), ConfigError, "filename is missing");
 });
 
+Deno.test("UNIX sockets refuse options about a file for an abstract name", () => {
+  const check = (spec: Record<string, unknown>, role: "listen" | "connect") => () =>
+    unix.check!(unix.spec.parse(spec, ""), { role, direction: "both" });
+  const message = 'option "mode" is about a file, and an abstract name has none';
+  assertThrows(check({ filename: "@x", mode: "600" }, "listen"), ConfigError, message);
+  assertThrows(check({ filename: "x", abstract: true, mode: "600" }, "listen"), ConfigError, message);
+  assertThrows(check({ address: "/s", bind: "@x", unlink_early: true }, "connect"), ConfigError, '"unlink-early"');
+  check({ filename: "@x", fork: true, unlink_close: true }, "listen")();
+  check({ address: "@s", bind: "/c", mode: "600" }, "connect")();
+});
+
 Deno.test("UNIX-CONNECT refuses the listener's options and takes its own end from bind", async () => {
   const spec = unix.spec.parse({ address: "/s", backlog: 5 }, "");
   assertThrows(

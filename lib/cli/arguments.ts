@@ -95,6 +95,12 @@ export function readArguments(
   environment: (name: string) => string | undefined = () => undefined,
   result: Arguments = defaultArguments(),
 ): Arguments {
+  const garbled = words.findIndex((word) => word.includes(replacement));
+  if (garbled >= 0) {
+    throw new ConfigError(
+      `argument ${garbled + 1}, ${JSON.stringify(words[garbled])}, is not UTF-8: names and text must be`,
+    );
+  }
   readEnvironment(environment, result);
   const fromEnvironment = splitWords(environment("L7MP_OPTS") ?? "");
   const stray = readWords(fromEnvironment, result)[0];
@@ -104,6 +110,9 @@ export function readArguments(
   result.via = [...defaultProxies(result.via, environment)];
   return result;
 }
+
+/** What the runtime puts where an argument's bytes are no UTF-8; it does not hand over the bytes. */
+const replacement = "\uFFFD";
 
 /** True for a word with a dash in front that is an address: standard input and output. */
 function isAddress(word: string): boolean {

@@ -23,6 +23,7 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["-t2q - PIPE", 'trailing garbage in numerical arg of option "-t": "2q"'],
   ["-b abc - PIPE", 'missing numerical value of option "-b": "abc"'],
   ["-b 0 - PIPE", 'option "-b": 0 out of range 1..'],
+  ["-b -5 - PIPE", 'option "-b": -5 out of range 1..'],
   ["-t -1 - PIPE", 'option "-t": -1 out of range 0..'],
   ["-t ws://127.0.0.1/ -", '-t: not a number: "ws://127.0.0.1/" (for WebSocket text mode use --text)'],
   ["-t - ws://127.0.0.1/", '-t: not a number: "-" (for WebSocket text mode use --text)'],
@@ -38,6 +39,7 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["-c file.yaml", 'option "-c": not in this version (a configuration file)'],
   ["-cfile.yaml", 'option "-c": not in this version (a configuration file)'],
   ["--admin=:1234 - PIPE", 'option "--admin": not in this version (the REST API)'],
+  ["- CREATE:n\uFFFDm", 'argument 2, "CREATE:n\uFFFDm", is not UTF-8: names and text must be'],
   ["-lyuser - PIPE", 'option "-ly": not in this version (syslog)'],
 ];
 

@@ -30,8 +30,8 @@ export function readSeconds(text: string, option: string, min = -Infinity): numb
 /** A size in bytes, at least 1. */
 export function readBytes(text: string, option: string): number {
   const bytes = readSize(text);
-  if (bytes === undefined) throw badNumber(text, option);
-  if (bytes < 1) throw new ConfigError(`option "${option}": ${text} out of range 1..`);
+  if (bytes === undefined && !/^-\d+$/.test(text)) throw badNumber(text, option);
+  if (bytes === undefined || bytes < 1) throw new ConfigError(`option "${option}": ${text} out of range 1..`);
   return bytes;
 }
 

@@ -127,6 +127,9 @@ Deno.test("parse errors are those of addresses.md section 8", () => {
   refuses("TCP:h", "TCP: wrong number of parameters (1 instead of 2): usage TCP:<host>:<port>");
   refuses("TCP:h:", "TCP: wrong number of parameters (1 instead of 2): port is missing; usage TCP:<host>:<port>");
   refuses("TCP::1", "TCP: wrong number of parameters (1 instead of 2): host is missing; usage TCP:<host>:<port>");
+  refuses("TCP-L:127.0.0.1:", "TCP-LISTEN: empty parameter: port is missing; usage TCP-LISTEN:[<host>:]<port>");
+  refuses("TCP:h:80,interval=-1", 'option "interval": -1 out of range 0..');
+  refuses("TCP:h:80,retry=-2", 'option "retry": -2 out of range 0..');
   refuses("TCP-L:a:1:b", "TCP-LISTEN: wrong number of parameters (3 instead of 1): usage TCP-LISTEN:[<host>:]<port>");
   refuses("OPEN", "OPEN: wrong number of parameters (0 instead of 1): usage OPEN:<path>");
   refuses("ECHO:x", "ECHO: wrong number of parameters (1 instead of 0): usage ECHO");

@@ -21,7 +21,7 @@ export const streamOptions = s.object({
   null_lines: s.boolean({ group: "data", help: "As lines, separated by NUL" }),
   strict: s.boolean({ group: "data", help: "With lines: drop those that are too long or unfinished, with a warning" }),
   chunks: s.boolean({ group: "data", help: "Each block read is a message" }),
-  idle_timeout: s.duration({ group: "sessions", help: "End the session after this long without data" }),
+  idle_timeout: s.duration({ negative: true, group: "sessions", help: "End the session after this long without data" }),
 });
 export type StreamOptions = s.SpecOf<typeof streamOptions>;
 

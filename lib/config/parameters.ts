@@ -28,7 +28,7 @@ export function usage({ names, parameters }: AddressType): string {
 }
 
 function wrongNumber(type: AddressType, got: number, wanted: number, why = ""): ConfigError {
-  const counts = `wrong number of parameters (${got} instead of ${wanted})`;
+  const counts = got === wanted ? "empty parameter" : `wrong number of parameters (${got} instead of ${wanted})`;
   return new ConfigError(`${type.names[0]}: ${counts}: ${why}usage ${usage(type)}`);
 }
 

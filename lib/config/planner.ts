@@ -109,6 +109,7 @@ function checkLogger({ route, source, target }: ReadListener): void {
 }
 
 const times = duration();
+const limits = duration({ negative: true });
 const sizes = size({ min: 1 });
 
 function planSession(options: SessionDocument, at: string): SessionPlan {
@@ -116,7 +117,7 @@ function planSession(options: SessionDocument, at: string): SessionPlan {
   const { preamble_upstream, preamble_downstream } = options;
   oneOf(direction, ["both", "ltr", "rtl"], `${at}.direction`);
   if (dump !== undefined) oneOf(dump, ["text", "hex", "both"], `${at}.dump`);
-  const idle = idle_timeout === undefined ? undefined : times.parse(idle_timeout, `${at}.idle_timeout`);
+  const idle = idle_timeout === undefined ? undefined : limits.parse(idle_timeout, `${at}.idle_timeout`);
   return {
     ...(linger !== undefined && { lingerMs: times.parse(linger, `${at}.linger`) }),
     ...(idle !== undefined && idle >= 0 && { idleTimeoutMs: idle }),
