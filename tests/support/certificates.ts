@@ -80,9 +80,9 @@ function makeLeaf(directory: string, name: string, { subject, names, from, to, i
   Deno.writeTextFileSync(
     `${directory}/${name}.cnf`,
     `[ca]\ndefault_ca=d\n[d]\ndatabase=${issuer}.index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\n` +
-      `policy=p\ncopy_extensions=none\nx509_extensions=x\ndefault_days=30\n[p]\ncommonName=supplied\n` +
-      `countryName=optional\nlocalityName=optional\norganizationName=optional\norganizationalUnitName=optional\n` +
-      `[x]\nsubjectAltName=${names}\nbasicConstraints=CA:FALSE\n`,
+      `policy=p\ncopy_extensions=none\nx509_extensions=x\ndefault_days=30\n[p]\n` +
+      `countryName=optional\nlocalityName=optional\norganizationName=optional\norganizationalUnitName=optional\ncommonName=supplied\n` +
+      `[x]\nsubjectAltName=${names}\nbasicConstraints=CA:FALSE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n`,
   );
   const files = words(
     `-config ${name}.cnf -in ${name}.csr -out ${name}.pem -cert ${issuer}.pem -keyfile ${issuer}.key`,
