@@ -301,6 +301,10 @@ export class WebSocketStream implements DatagramStream {
     if (error.code === "WS_ERR_TOO_MANY_BUFFERED_PARTS") {
       return new LimitError(`${name}: message in too many pieces`, options);
     }
+    // The runtime's zlib may report damage as a fault of its own stream.
+    if (spec.compress && /^(Z_|ERR_MULTIPLE_CALLBACK$)/.test(error.code ?? "")) {
+      return new ProtocolError(`${name}: compressed message is damaged (RFC 7692 section 7.2.2)`, options);
+    }
     if (error.code?.startsWith("WS_ERR")) {
       const section = error.code === "WS_ERR_INVALID_UTF8" ? "8.1" : error.code.includes("CLOSE_CODE") ? "7.4" : "5";
       return new ProtocolError(`${name}: ${error.message} (RFC 6455 section ${section})`, options);

@@ -1,9 +1,9 @@
 /**
- * RFC 6455 sections 5 to 7 and 8.1 as frames typed in by hand, given to both roles of the WebSocket layer: in one piece,
+ * RFC 6455 sections 5 to 7 and 8.1, and compression by RFC 7692, as frames typed in by hand, given to both roles of the WebSocket layer: in one piece,
  * and one byte at a time. The name of each test begins with its section.
  */
 // @ts-types="../deno_std.d.ts"
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { LimitError, ProtocolError } from "../../lib/errors.ts";
 import type { ByteStream, Datagram, DatagramStream } from "../../lib/stream/stream.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
@@ -47,21 +47,23 @@ class Talk {
     this.#reader = reader;
   }
 
-  static async open(role: Role, cut: (lower: ByteStream) => ByteStream, settings: Record<string, unknown>) {
+  static async open(role: Role, cut: (lower: ByteStream) => ByteStream, { settings = {}, extension }: TestOptions) {
+    const headers = extension ? [`Sec-WebSocket-Extensions: ${extension}`] : [];
     const [lower, raw] = bytePair();
     const context = testContext();
     const spec = ws.spec.parse(settings, "");
     let stream: DatagramStream;
     let received = "";
     if (role === "server") {
-      await raw.write(upgradeRequest());
+      await raw.write(upgradeRequest("/", headers));
       stream = await (await ws.server!(cut(lower), spec, context)).accept(context.signal) as DatagramStream;
       received = await readHead(raw);
       assert(received.includes(`\r\nSec-WebSocket-Accept: ${sampleAccept}\r\n`), received);
+      assertEquals(received.includes("\r\nSec-WebSocket-Extensions:"), extension !== undefined);
     } else {
       const connecting = ws.client!(cut(lower), spec, context);
       received = await readHead(raw);
-      await raw.write(await upgradeAnswer(received));
+      await raw.write(await upgradeAnswer(received, headers));
       stream = await connecting as DatagramStream;
     }
     assert(received.endsWith("\r\n\r\n"), received);
@@ -120,7 +122,7 @@ class Talk {
   async fails(code: number): Promise<void> {
     const error = await this.error();
     assert(error instanceof ProtocolError, String(error));
-    assert(error.message.includes("RFC 6455 section"), error.message);
+    assertMatch(error.message, /RFC (6455|7692) section/);
     this.stream.abort(error);
     assertEquals(await this.closeCode(), code);
   }
@@ -156,6 +158,8 @@ async function readHead(raw: ByteStream): Promise<string> {
 
 interface TestOptions {
   readonly settings?: Record<string, unknown>;
+  /** That the peer offers or accepts. */
+  readonly extension?: string;
   readonly roles?: readonly Role[];
   /** Too long for one byte at a time. */
   readonly whole?: boolean;
@@ -167,7 +171,7 @@ function rfc(section: string, title: string, test: (talk: Talk) => Promise<void>
   for (const role of options.roles ?? roles) {
     for (const [cut, how] of options.whole ? cuts.slice(0, 1) : cuts) {
       Deno.test(`${section} ${title} (${role}${how})`, async () => {
-        const talk = await Talk.open(role, cut, options.settings ?? {});
+        const talk = await Talk.open(role, cut, options);
         await test(talk);
         await talk.end();
       });
@@ -473,3 +477,52 @@ for (
     assertEquals(await talk.text(), text);
   });
 }
+
+// RFC 7692: compression, where both sides agreed on it.
+
+const compressed = { settings: { compress: true }, extension: "permessage-deflate" };
+const compressedHello = new Uint8Array([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
+
+rfc("7692 7.2.3.1", "a compressed text is read, in one piece and in two", async (talk) => {
+  await talk.send(
+    talk.frame(textOpcode, compressedHello, { reserved: 4 }),
+    talk.frame(textOpcode, compressedHello.subarray(0, 3), { reserved: 4, fin: false }),
+    talk.frame(continuation, compressedHello.subarray(3)),
+    talk.frame(textOpcode, "plain"),
+  );
+  assertEquals([await talk.text(), await talk.text(), await talk.text()], ["Hello", "Hello", "plain"]);
+}, compressed);
+rfc("7692 6", "only the first piece of a message says that it is compressed", async (talk) => {
+  await talk.send(
+    talk.frame(textOpcode, compressedHello.subarray(0, 3), { reserved: 4, fin: false }),
+    talk.frame(continuation, compressedHello.subarray(3), { reserved: 4 }),
+  );
+  await talk.fails(1002);
+}, compressed);
+rfc("7692 6", "a control frame is never compressed", async (talk) => {
+  await talk.send(talk.frame(pingOpcode, compressedHello, { reserved: 4 }));
+  await talk.fails(1002);
+}, compressed);
+rfc("7692 6.2", "what is not compressed data is refused", async (talk) => {
+  await talk.send(talk.frame(textOpcode, new Uint8Array([0xff, 0xff, 0xff, 0xff]), { reserved: 4 }));
+  await talk.fails(1007);
+}, compressed);
+rfc("7692 8", "max-message holds for what comes out, not for what comes in", async (talk) => {
+  const source = new Blob([new Uint8Array(1 << 20)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const bomb = new Uint8Array(await new Response(source).arrayBuffer());
+  assert(bomb.length < 2000);
+  await talk.send(talk.frame(binaryOpcode, bomb, { reserved: 4 }));
+  const error = await talk.error();
+  assert(error instanceof LimitError, String(error));
+  talk.stream.abort(error);
+  assertEquals(await talk.closeCode(), 1009);
+}, { ...compressed, settings: { compress: true, max_message: 10_000 } });
+rfc("7692 7", "what we send compressed can be read", async (talk) => {
+  const data = bytesOf("again ".repeat(1000));
+  await talk.stream.send([{ data, meta: { type: "text" } }]);
+  const sent = await talk.next();
+  assertEquals([sent!.reserved, sent!.opcode], [4, textOpcode]);
+  assert(sent!.payload.length < 200);
+  await talk.send(talk.frame(textOpcode, sent!.payload, { reserved: 4 }));
+  assertEquals(await talk.text(), textOf(data));
+}, compressed);
