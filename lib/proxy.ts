@@ -150,6 +150,7 @@ export class Proxy {
           return (await this.#session(planned, caller)).error;
         }
         if (slots.full) {
+          this.#totals.dropped++;
           await caller.reject(new ConnectError("too many sessions (max-children)")).catch(() => {});
           continue;
         }

@@ -172,6 +172,21 @@ Deno.test("Proxy lets callers beyond max-children wait until a session ends", as
   await running;
 });
 
+Deno.test("Proxy drops and counts what comes from further senders of datagrams than max-children", async () => {
+  const listener = new MemoryListener();
+  const { endpoint: target } = memoryTarget();
+  const listen = { fork: true, max_children: 1 } as ListenOptions;
+  const { proxy } = proxyOf(plannedListener(memoryEndpoint({ listener }, { listen, kind: "datagram" }), target));
+  const running = proxy.run();
+  const senders = [caller(), caller()] as const;
+  listener.push(...senders);
+  await until(() => senders[1].refused !== undefined);
+  const { sessions, dropped } = proxy.statistics();
+  assertEquals([sessions, dropped], [1, 1]);
+  await proxy.stop(0);
+  await running;
+});
+
 Deno.test("Proxy refuses callers outside range and of another sourceport with a warning, and goes on", async () => {
   const listener = new MemoryListener();
   const { endpoint: target, peers } = memoryTarget();
@@ -196,14 +211,16 @@ Deno.test("Proxy pauses accepting when out of descriptors, warns once, and goes 
   const { endpoint: target, peers } = memoryTarget();
   const { proxy, lines, errors } = proxyOf(plannedListener(forking(listener), target));
   const running = proxy.run();
-  const clients = [caller(), caller()] as const;
+  const clients = [caller(), caller(), caller()] as const;
   const short = () => new ConnectError("accept: Too many open files", { code: "EMFILE" });
-  listener.push(clients[0], short(), clients[1]);
+  listener.push(clients[0], short(), clients[1], short(), clients[2]);
   await until(() => lines.some((line) => line.startsWith("W ")));
   assert(!clients[1].accepted);
   await echoOnce(clients[0].peer, peers[0]!);
   await until(() => clients[1].accepted);
   await echoOnce(clients[1].peer, peers[1]!);
+  await until(() => clients[2].accepted);
+  await echoOnce(clients[2].peer, peers[2]!);
   assertEquals(lines.filter((line) => line.startsWith("W ")).length, 1);
   assertEquals(errors(), []);
   await proxy.stop(0);

@@ -7,6 +7,8 @@ import { isToldLater, refusalOf } from "./admission.ts";
 import { sleep } from "./retry.ts";
 
 const pauseMs = 1000;
+/** Being out of descriptors is told once in this time: sessions come and go at that limit. */
+const warnEveryMs = 60_000;
 
 export class Callers {
   readonly #iterator: AsyncIterator<Incoming>;
@@ -15,7 +17,7 @@ export class Callers {
   readonly #signal: AbortSignal;
   /** Resolves when a session ends, so that descriptors may be free again. */
   readonly #sessionEnded: () => Promise<unknown>;
-  #shortWarned = false;
+  #warnedAt = -Infinity;
 
   constructor(
     listener: Listener,
@@ -55,14 +57,13 @@ export class Callers {
     for (;;) {
       try {
         const { value, done } = await this.#iterator.next();
-        this.#shortWarned = false;
         return done ? undefined : value;
       } catch (error) {
         if (!(error instanceof L7mpError) || !["EMFILE", "ENFILE"].includes(error.code)) throw error;
-        if (!this.#shortWarned) {
+        if (performance.now() - this.#warnedAt > warnEveryMs) {
+          this.#warnedAt = performance.now();
           this.#log.warn("listener.paused", `${error.message}; accepting pauses until a session ends`);
         }
-        this.#shortWarned = true;
         await Promise.race([this.#sessionEnded(), sleep(pauseMs, this.#signal)]);
       }
     }
