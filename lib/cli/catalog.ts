@@ -1,4 +1,5 @@
 /** Everything that can be written as an address, read off the plug-ins: for the help and for the README's tables. */
+import type { SpecDocument } from "../config/document.ts";
 import { connectOptions, listenOptions, streamOptions } from "../config/engine_options.ts";
 import type { AddressType, Direction, Layer, Parameters, Protocol, Registry, Transform } from "../protocol.ts";
 import type { Fieldset, Schema } from "../schema.ts";
@@ -26,13 +27,18 @@ export interface TypeEntry {
 
 /** All types, addresses first, in the order of the registry. */
 export function catalog(registry: Registry): readonly TypeEntry[] {
-  const protocols = new Map(registry.protocols.map((protocol) => [protocol.name, protocol]));
+  const stackOf = (plugin: Protocol | Layer, type: AddressType): readonly Plugin[] => {
+    const { protocol = "base" in plugin ? plugin.base : undefined } = (type.preset?.transport ?? {}) as Partial<
+      SpecDocument
+    >;
+    const layer = registry.layers.find(({ name }) => name === protocol);
+    if (layer) return [plugin, ...stackOf(layer, layer.types.find(({ role }) => role === type.role) ?? type)];
+    const base = registry.protocols.find(({ name }) => name === protocol);
+    return base ? [plugin, base] : [plugin];
+  };
   return [
-    ...registry.protocols.flatMap((protocol) => addressEntries(protocol, protocol.kind, [protocol])),
-    ...registry.layers.flatMap((layer) => {
-      const base = protocols.get(layer.base ?? "");
-      return addressEntries(layer, layer.gives, base ? [layer, base] : [layer]);
-    }),
+    ...registry.protocols.flatMap((protocol) => addressEntries(protocol, protocol.kind, stackOf)),
+    ...registry.layers.flatMap((layer) => addressEntries(layer, layer.gives, stackOf)),
     ...registry.transforms.flatMap(transformEntries),
   ];
 }
@@ -45,10 +51,14 @@ export function optionUsage({ name, schema }: OptionEntry): string {
 
 type Plugin = Pick<Protocol | Layer, "name" | "types" | "spec" | "end">;
 
-function addressEntries(plugin: Plugin, kind: string, stack: readonly Plugin[]): TypeEntry[] {
+function addressEntries<P extends Plugin>(
+  plugin: P,
+  kind: string,
+  stackOf: (plugin: P, type: AddressType) => readonly Plugin[],
+): TypeEntry[] {
   return plugin.types.map((type) => {
     const foreign = type.role === "listen" ? "connecting" : "listening";
-    const own = stack.flatMap(({ spec, types }) => optionEntries(spec.fields, types));
+    const own = stackOf(plugin, type).flatMap(({ spec, types }) => optionEntries(spec.fields, types));
     const engine = [streamOptions, type.role === "listen" ? listenOptions : connectOptions];
     const options = [
       ...own.filter(({ group }) => group !== foreign),

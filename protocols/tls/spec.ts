@@ -41,6 +41,7 @@ const verify: s.Schema<Verify> = {
     help: "Check the peer's certificate (connectors: on; listeners: when cafile, capath or commonname is given)",
     example: "0",
   },
+  isSwitch: true,
   parse(value, at) {
     if (value === true || value === 1 || value === "1") return "1";
     if (value === false || value === 0 || value === "0") return "0";
@@ -99,7 +100,7 @@ export const tlsSpec = s.object({
     help: "Trust only the issuers in this PEM file; mozilla: those of the browser (default: those of the system)",
     example: "ca.pem",
   }),
-  capath: s.string({ group: tls, help: "Trust the issuers in the PEM files of this directory", example: "." }),
+  capath: s.string({ group: tls, help: "Trust the issuers in the PEM files of this directory", example: "certs" }),
   verify,
   commonname: s.string({
     group: tls,
