@@ -4,12 +4,12 @@ import type { Driver } from "../driver.ts";
 import { L7mpError, messageOf, type Side, StreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Context, HttpDefaults, Incoming, Step, StepContext } from "../protocol.ts";
-import { limitMessages } from "../stream/ends.ts";
 import type { Flow } from "../stream/pump.ts";
 import { type DirectionOptions, type Flows, relay, type RelayEnd, type RelaySummary } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
 import { openConnector, sendFirst } from "./connector.ts";
 import { sessionMetadata } from "./metadata.ts";
+import { oneMessage } from "./one_message.ts";
 import { isBare, welcome, withEnds } from "./open.ts";
 import { retryOf } from "./retry.ts";
 
@@ -223,14 +223,19 @@ class Session {
 
   #relay(downstream: Stream, upstream: Stream): Promise<RelaySummary> {
     const { session, ingress, egress } = this.#planned;
-    if (session.oneMessage) [downstream, upstream] = [limitMessages(downstream), limitMessages(upstream)];
+    let ltr = this.#way("ltr", ingress, downstream, downstream.info);
+    let rtl = this.#way("rtl", egress, upstream, downstream.info);
+    if (session.oneMessage) {
+      [downstream, ltr] = oneMessage(downstream, ltr);
+      [upstream, rtl] = oneMessage(upstream, rtl);
+    }
     if (this.#log.enabled("notice")) {
       const [left, right] = [handle(downstream), handle(upstream)];
       this.#log.notice("session.open", `starting data transfer loop with FDs ${left} and ${right}`);
     }
     return relay(downstream, upstream, {
-      ltr: this.#way("ltr", ingress, downstream, downstream.info),
-      rtl: this.#way("rtl", egress, upstream, downstream.info),
+      ltr,
+      rtl,
       direction: session.direction,
       lingerMs: session.lingerMs ?? defaultLinger(this.#planned, this.#environment, downstream, upstream),
       openLingerMs: session.lingerMs ?? Infinity,

@@ -149,6 +149,14 @@ acceptance("E53", "a refused upgrade names the server's answer", async (run) => 
   assertStringIncludes(child.stderr, "/nope");
 });
 
+acceptance("-1", "of several lines only the first becomes a message", async (run) => {
+  assertEquals(await run.out(["-u", "-1", "-,lines", "STDOUT"], { input: "a\nb\nc" }), "a");
+  const port = run.port();
+  const server = await run.serve([`WS-LISTEN:${port},bind=127.0.0.1`, "ECHO"], { tcp: port });
+  assertEquals(await run.out(["-1", "-", `ws://127.0.0.1:${port}/`], { input: "a\nb\nc" }), "a\n");
+  await server.end();
+});
+
 acceptance("E54", "-n -1 waits for the one answer", async (run) => {
   const port = run.port();
   const records = serveWebSockets(run, {
