@@ -24,10 +24,31 @@ export interface WsSocket {
     on(event: "conclude", listener: ConcludeListener): void;
     listeners(event: "conclude"): ConcludeListener[];
     removeAllListeners(event: "conclude"): void;
+    readonly _extensions: { readonly "permessage-deflate"?: Inflater };
   };
 }
 
 export type ConcludeListener = (code: number, reason: Uint8Array) => void;
+
+interface Inflater {
+  /** Present while a message is under way. */
+  readonly _inflate: { readonly errored: Error | null } | null;
+  _decompress(data: Uint8Array, fin: boolean, done: (error: Error | null, data?: Uint8Array) => void): void;
+}
+
+/**
+ * Of damaged data the runtime's zlib tells twice, first as the end of a flush, which the library takes for an empty
+ * message. Only what is told as an error counts. To be called when the handshake is done.
+ */
+export function refuseDamage({ _receiver }: WsSocket): void {
+  const inflater = _receiver._extensions["permessage-deflate"];
+  if (!inflater) return;
+  const decompress = inflater._decompress;
+  inflater._decompress = (data, fin, done) =>
+    decompress.call(inflater, data, fin, (error, result) => {
+      if (error || !inflater._inflate?.errored) done(error, result);
+    });
+}
 
 /** Answer to a handshake that is no upgrade. */
 export interface WsResponse {

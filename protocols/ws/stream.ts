@@ -4,7 +4,7 @@ import type { Context } from "../../lib/protocol.ts";
 import type { AdaptedDuplex } from "../../lib/stream/duplex.ts";
 import type { ByteStream, Datagram, DatagramStream, Ending, StreamInfo } from "../../lib/stream/stream.ts";
 import { isUtf8, printSize } from "../_bytes.ts";
-import type { WsSocket } from "./_library.ts";
+import { refuseDamage, type WsSocket } from "./_library.ts";
 import { describeCloseCode, isOrdinaryClose, isSendableCloseCode } from "./close_codes.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { WsSpec } from "./spec.ts";
@@ -78,6 +78,7 @@ export class WebSocketStream implements DatagramStream {
   /** To be called when the handshake is done, before the event loop turns. */
   opened(): void {
     const { socket } = this.#parts;
+    refuseDamage(socket);
     const answer = socket._receiver.listeners("conclude");
     socket._receiver.removeAllListeners("conclude");
     socket._receiver.on("conclude", (code, reason) => {
@@ -301,8 +302,7 @@ export class WebSocketStream implements DatagramStream {
     if (error.code === "WS_ERR_TOO_MANY_BUFFERED_PARTS") {
       return new LimitError(`${name}: message in too many pieces`, options);
     }
-    // The runtime's zlib may report damage as a fault of its own stream.
-    if (spec.compress && /^(Z_|ERR_MULTIPLE_CALLBACK$)/.test(error.code ?? "")) {
+    if (error.code?.startsWith("Z_")) {
       return new ProtocolError(`${name}: compressed message is damaged (RFC 7692 section 7.2.2)`, options);
     }
     if (error.code?.startsWith("WS_ERR")) {
