@@ -21,8 +21,11 @@ export abstract class L7mpError extends Error {
   readonly retryable: boolean;
   /** Set once, by whoever knows: the relay, when a stream did not. */
   side: Side | undefined;
-  /** `warn` for what a listener serving many callers takes in its stride: one that may not, or cannot, be served. */
-  level: "error" | "warn" = "error";
+  /**
+   * `warn` for what a listener serving many callers takes in its stride: one that may not, or cannot, be served; `info`
+   * for one that left without asking for anything.
+   */
+  level: "error" | "warn" | "info" = "error";
 
   constructor(message: string, options: ErrorOptions & { defaultCode: string; defaultRetryable: boolean }) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

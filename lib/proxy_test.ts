@@ -13,11 +13,13 @@ import type { PlannedListener } from "./config/plan.ts";
 import type { Driver } from "./driver.ts";
 import { ConnectError } from "./errors.ts";
 import { Log } from "./log.ts";
+import type { Layer } from "./protocol.ts";
 import { Proxy } from "./proxy.ts";
+import { object } from "./schema.ts";
 import type { SessionRecord } from "./session/session.ts";
 import { parseNet } from "./stream/net_range.ts";
 import { bytePair } from "./stream/memory.ts";
-import type { ByteStream } from "./stream/stream.ts";
+import type { ByteStream, Stream } from "./stream/stream.ts";
 
 function proxyOf(...listeners: PlannedListener[]) {
   const lines: string[] = [];
@@ -287,4 +289,96 @@ Deno.test("Proxy with fork on a connector connects again after each session", as
   }
   await proxy.stop(0);
   assertEquals((await running).error, undefined);
+});
+
+/** A layer whose connections carry two callers, and wait for a third in vain; each says its number. */
+function twoCallers(seen: { followUps?: boolean; waiting: number } = { waiting: 0 }): Layer {
+  const counts = new Map<Stream, number>();
+  return {
+    name: "TWO",
+    types: [],
+    schemes: [],
+    needs: "byte",
+    gives: "byte",
+    end: "none",
+    spec: object({}),
+    sequential: true,
+    async server(lower, _spec, { followUps }) {
+      seen.followUps = followUps;
+      const number = (counts.get(lower) ?? 0) + 1;
+      counts.set(lower, number);
+      const [near, far] = bytePair({ info: lower.info });
+      await far.write(new TextEncoder().encode(`caller ${number}`));
+      await far.closeWrite();
+      return {
+        info: lower.info,
+        accept: async () => near,
+        reject: async () => lower.abort(),
+        async next(signal) {
+          if (number === 1) return { info: lower.info, accept: async () => lower, reject: async () => lower.abort() };
+          seen.waiting++;
+          const { promise, resolve } = Promise.withResolvers<void>();
+          signal.addEventListener("abort", () => resolve());
+          await Promise.race([promise, (lower as ByteStream).read()]);
+          lower.abort();
+          return null;
+        },
+      };
+    },
+  };
+}
+
+/** Ends the session that reached `target` as number `count`; what its caller said. */
+async function heard(target: { peers: ByteStream[] }, count: number): Promise<string> {
+  while (target.peers.length < count) await new Promise((resolve) => setTimeout(resolve));
+  const server = target.peers[count - 1]!;
+  const text = new TextDecoder().decode((await server.read())!);
+  await server.closeWrite();
+  assertEquals(await server.read(), null);
+  return text;
+}
+
+Deno.test("Proxy serves one caller after another on a connection of a sequential layer, each a session", async () => {
+  const listener = new MemoryListener();
+  const target = memoryTarget();
+  const seen = { waiting: 0 };
+  const endpoint = { ...forking(listener, { max_children: 1 }), layers: [{ layer: twoCallers(seen), spec: {} }] };
+  const { proxy, records, errors } = proxyOf(plannedListener(endpoint, target.endpoint));
+  const running = proxy.run();
+  const [first, second] = [caller(), caller("127.0.0.2")];
+  listener.push(first, second);
+  assertEquals(await heard(target, 1), "caller 1");
+  assertEquals(await heard(target, 2), "caller 2");
+  while (seen.waiting < 1) await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(second.accepted, false, "the connection holds its place while it waits");
+  first.peer.abort();
+  assertEquals(await heard(target, 3), "caller 1");
+  assertEquals(await heard(target, 4), "caller 2");
+  while (seen.waiting < 2) await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(proxy.statistics().sessions, 0, "waiting is no session");
+  await proxy.stop(0);
+  await running;
+  assertEquals(await second.peer.read(), null, "stopping closes a connection that waits");
+  assertEquals(records.map(({ name, source, reason }) => `${name} ${source} ${reason}`), [
+    "cli-1 AF=2 127.0.0.1:5000 eof",
+    "cli-2 AF=2 127.0.0.1:5000 eof",
+    "cli-3 AF=2 127.0.0.2:5000 eof",
+    "cli-4 AF=2 127.0.0.2:5000 eof",
+  ]);
+  assertEquals(errors(), []);
+});
+
+Deno.test("Proxy without fork serves one caller of a sequential layer", async () => {
+  const listener = new MemoryListener();
+  const target = memoryTarget();
+  const seen: { followUps?: boolean; waiting: number } = { waiting: 0 };
+  const endpoint = { ...memoryEndpoint({ listener }), layers: [{ layer: twoCallers(seen), spec: {} }] };
+  const { proxy, records } = proxyOf(plannedListener(endpoint, target.endpoint));
+  const running = proxy.run();
+  const only = caller();
+  listener.push(only);
+  assertEquals(await heard(target, 1), "caller 1");
+  assertEquals((await running).error, undefined);
+  assertEquals([records.length, seen.followUps, seen.waiting], [1, undefined, 0]);
+  only.peer.abort();
 });

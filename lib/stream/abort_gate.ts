@@ -4,7 +4,7 @@ import { StreamError } from "../errors.ts";
 /** Remembers an abort. Operations that the system cannot interrupt are let go by `race`. */
 export class AbortGate {
   readonly #name: string;
-  #failure: { readonly reason: unknown } | undefined;
+  #failure: { reason: unknown } | undefined;
   readonly #pending = new Set<(reason: unknown) => void>();
 
   /** `name` stands in the error of an abort without a reason: `read(name): stream is closed`. */
@@ -19,16 +19,20 @@ export class AbortGate {
   /** Rejects everything pending. True the first time. */
   abort(reason?: unknown): boolean {
     if (this.#failure) return false;
-    const failure = reason ?? new StreamError(`read(${this.#name}): stream is closed`, { code: "CLOSED" });
-    this.#failure = { reason: failure };
-    for (const reject of this.#pending) reject(failure);
+    this.#failure = { reason };
+    for (const reject of this.#pending) reject(this.#reason(this.#failure));
     this.#pending.clear();
     return true;
   }
 
+  /** Made when it is asked for: most streams are closed and never used again. */
+  #reason(failure: { reason: unknown }): unknown {
+    return failure.reason ??= new StreamError(`read(${this.#name}): stream is closed`, { code: "CLOSED" });
+  }
+
   /** Throws the reason once aborted. */
   check(): void {
-    if (this.#failure) throw this.#failure.reason;
+    if (this.#failure) throw this.#reason(this.#failure);
   }
 
   /** Settles as `operation` does, or rejects at once on abort; what becomes of the operation then is nobody's affair. */

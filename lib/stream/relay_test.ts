@@ -261,3 +261,29 @@ Deno.test("relay() shows the tap what it writes", async () => {
   await done;
   assertEquals(seen.join(""), "hello");
 });
+
+Deno.test("relay() waits for an answer longer than for the rest of a stream, and fails without one", async () => {
+  for (const side of ["downstream", "upstream"] as const) {
+    const answer = side === "downstream" ? "written" : "read";
+    const [client, downstream] = bytePair(side === "downstream" ? { info: { answer } } : {});
+    const [server, upstream] = bytePair(side === "upstream" ? { info: { answer } } : {});
+    const { done } = start(downstream, upstream, { lingerMs: 10, answerMs: 100 });
+    const began = performance.now();
+    await client.closeWrite();
+    assertEquals(await server.read(), null);
+    const { end, error } = await done;
+    assert(performance.now() - began > 80, "did not wait");
+    assertEquals(end, "error");
+    assert(error instanceof StreamError && error.code === "ETIMEDOUT", String(error));
+    assertEquals(error.message, "memory: no answer for 0.1 s after the request (-t sets the limit)");
+  }
+});
+
+Deno.test("relay() waits for the rest of a request that is answered as for any stream", async () => {
+  const [client, downstream] = bytePair({ info: { answer: "written" } });
+  const [server, upstream] = bytePair();
+  const { done } = start(downstream, upstream, { lingerMs: 10, answerMs: 60_000 });
+  await server.closeWrite();
+  assertEquals(await client.read(), null);
+  assertEquals((await done).end, "linger");
+});

@@ -14,8 +14,8 @@ import { requestLines, type Target, targetOf } from "./target.ts";
 const headBytes = 65_536;
 /** Interim answers (RFC 9110 section 15.2) before the one that counts. */
 const maxInterim = 32;
-/** How long the end of a short body is waited for, so that it can be sent with its length. */
-const holdMs = 20;
+/** How long a short body, and then its end, is waited for, so that it can be sent with its length. */
+const holdMs = 50;
 /** How long the rest of a request that nobody waits for may take, after a plain close. */
 const goodbyeMs = 1000;
 

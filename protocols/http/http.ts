@@ -2,7 +2,7 @@
 import { ConfigError } from "../../lib/errors.ts";
 import type { Layer } from "../../lib/protocol.ts";
 import type { ByteStream, Stream } from "../../lib/stream/stream.ts";
-import { checkHttpSpec, type HttpSpec, httpSpec } from "./spec.ts";
+import { checkHeaders, checkHttpSpec, type HttpSpec, httpSpec } from "./spec.ts";
 
 const overTls = { transport: { protocol: "TLS" } };
 
@@ -48,6 +48,10 @@ export const http: Layer<HttpSpec> = {
   sequential: true,
   spec: httpSpec,
   check: checkHttpSpec,
+
+  async prepare(_spec, role, { http }) {
+    if (role === "connect") checkHeaders(http?.headers ?? [], "-H");
+  },
 
   async client(lower, spec, context) {
     const { connectHttp } = await import("./client.ts");

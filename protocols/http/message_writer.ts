@@ -15,8 +15,8 @@ export interface MessageWriterOptions {
   /** Makes the head when it is to go out; `length` is that of the whole body where it is known by then. */
   start(length: number | undefined): Start;
   /**
-   * Waits this long for the end of the body before it begins without a length: many a small server understands bodies
-   * only with one. 0: does not wait.
+   * Waits this long for the body, and as long again for its end, before it begins without a length: many a small server
+   * understands bodies only with one. 0: does not wait.
    */
   readonly holdMs: number;
   /** Name of the stream in errors. */
@@ -42,7 +42,12 @@ export class MessageWriter {
   constructor(lower: ByteStream, options: MessageWriterOptions) {
     this.#lower = lower;
     this.#options = options;
-    if (options.holdMs > 0) this.#timer = setTimeout(() => this.#release(), options.holdMs);
+    if (options.holdMs > 0) this.#hold();
+  }
+
+  #hold(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#release(), this.#options.holdMs);
   }
 
   /** The head has been handed to the connection, or is about to. */
@@ -58,7 +63,10 @@ export class MessageWriter {
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#ended) throw this.#afterEnd();
     if (bytes.length === 0) return;
-    if (this.#timer !== undefined && this.#held.length + bytes.length <= holdBytes) return this.#held.append(bytes);
+    if (this.#timer !== undefined && this.#held.length + bytes.length <= holdBytes) {
+      if (this.#held.length === 0) this.#hold();
+      return this.#held.append(bytes);
+    }
     while (this.#sending) await this.#sending;
     if (this.#ended) throw this.#afterEnd();
     await this.#send(this.#encoder ? this.#encoder.encode(bytes) : this.#begin(undefined, bytes));

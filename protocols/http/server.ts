@@ -27,7 +27,8 @@ export async function serveHttp(lower: ByteStream, spec: HttpSpec, context: Cont
   if ("refusal" in admission) {
     await refuse(connection, admission.refusal);
     const { status, reason } = admission.refusal;
-    throw new ProtocolError(`http from ${from}: answered ${status} to "${head.method} ${head.target}": ${reason}`);
+    const message = `http from ${from}: answered ${status} to "${head.method} ${head.target}": ${reason}`;
+    throw atLevel("warn", new ProtocolError(message));
   }
   const timeoutMs = spec.keepalive_timeout ?? keepaliveMs;
   const stream = new HttpServerStream(connection, {
@@ -62,11 +63,15 @@ async function readRequest(connection: Connection, from: string, { signal }: Con
   const onAbort = () => connection.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   const reader = new HeadReader(headBytes);
-  let late: LimitError | undefined;
+  const said = () => reader.length > 0;
+  // Health checks and browsers connect, and leave without a word.
+  const level = () => said() ? "warn" : "info";
+  let late: L7mpError | undefined;
   const timer = setTimeout(() => {
-    late = new LimitError(`${name}: no complete request within ${headMs / 1000} s`, { code: "ETIMEDOUT" });
+    const message = `${name}: no complete request within ${headMs / 1000} s`;
+    late = atLevel(level(), new LimitError(message, { code: "ETIMEDOUT" }));
     // Reading goes on, so that the answer is not lost in a reset.
-    if (reader.length > 0) refuseWhileReading(connection, { status: 408, reason: "the request took too long" });
+    if (said()) refuseWhileReading(connection, { status: 408, reason: "the request took too long" });
     else connection.abort();
   }, headMs);
   try {
@@ -74,23 +79,29 @@ async function readRequest(connection: Connection, from: string, { signal }: Con
     const head = await readHead(connection, reader);
     if (late) throw late;
     if (head) return head;
-    throw new StreamError(`${name}: closed before its request was complete`, { code: "CUT" });
+    throw atLevel(level(), new StreamError(`${name}: closed before its request was complete`, { code: "CUT" }));
   } catch (error) {
     if (late) throw late;
     const fault = faultOf(error);
     if (!fault) {
       connection.abort();
       signal.throwIfAborted();
-      throw error;
+      throw error instanceof L7mpError ? atLevel(level(), error) : error;
     }
     await refuse(connection, fault);
     const Kind = error instanceof LimitError ? LimitError : ProtocolError;
     const { code } = error as L7mpError;
-    throw new Kind(`${name}: answered ${fault.status}: ${messageOf(error)}`, { code, cause: error });
+    throw atLevel("warn", new Kind(`${name}: answered ${fault.status}: ${messageOf(error)}`, { code, cause: error }));
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** What a caller does wrong is for the caller to mend. */
+function atLevel<E extends L7mpError>(level: L7mpError["level"], error: E): E {
+  error.level = level;
+  return error;
 }
 
 /** As `refuse`, while a read is pending that ends with the connection. */

@@ -83,10 +83,13 @@ export function checkHttpSpec(spec: HttpSpec, { role }: { role: AddressType["rol
   if (role !== "listen" && spec.method === "CONNECT") {
     throw new ConfigError(`${name}: option "method=CONNECT": use PROXY, or via=http://...`);
   }
-  for (const line of spec.header ?? []) {
+  checkHeaders(spec.header ?? [], `${name}: option "header"`);
+}
+
+/** Refuses header lines that would contradict the framing of the message; `what` begins the error. */
+export function checkHeaders(lines: readonly string[], what: string): void {
+  for (const line of lines) {
     const header = line.slice(0, line.indexOf(":")).toLowerCase();
-    if (ownHeaders.includes(header)) {
-      throw new ConfigError(`${name}: option "header": ${header} is l7mp's own to set`);
-    }
+    if (ownHeaders.includes(header)) throw new ConfigError(`${what}: ${header} is l7mp's own to set`);
   }
 }

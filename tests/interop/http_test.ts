@@ -64,7 +64,7 @@ acceptance("interop", "curl uses one connection for several requests", async (ru
 
 acceptance("interop", "curl asks with HEAD, with HTTP/1.0, for another path and with another method", async (run) => {
   const port = run.port();
-  const stderr = [/ E .*answered 404 to "GET \/b"/, / E .*answered 405 to "TRACE \/a"/];
+  const stderr = [/ W .*answered 404 to "GET \/b"/, / W .*answered 405 to "TRACE \/a"/];
   await run.serve([`http-l:127.0.0.1:${port}/a`, "SYSTEM:echo hello"], { tcp: port }, { stderr });
   const url = `http://127.0.0.1:${port}/a`;
   assertMatch(await run.out(["--head", url], { program: curl }), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n$/);
