@@ -145,7 +145,7 @@ export interface Layer<Spec = unknown> {
    * Called once before the first `client` or `server`, for a listener before it accepts: warns of what the options do
    * not do, and loads what the first caller would wait for.
    */
-  prepare?(spec: Spec, role: "connect" | "listen", context: Context): Promise<void>;
+  prepare?(spec: Spec, use: LayerUse, context: Context): Promise<void>;
   /** Makes the client side over `lower`, which it owns from now on: on failure it aborts it. */
   client?(lower: Stream, spec: Spec, context: Context): Promise<Stream>;
   /** Reads the request under a time and byte limit, in the session's own task. Owns `lower` as `client` does. */
@@ -175,6 +175,13 @@ export interface ProxyScheme {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Document name of a layer between the proxy's connection and this one: `TLS`. */
   readonly over?: string;
+}
+
+/** How a layer stands in its endpoint. */
+export interface LayerUse {
+  readonly role: "connect" | "listen";
+  /** Something else lies over it, which the user may have asked for by a name of its own (WSS). */
+  readonly carries: boolean;
 }
 
 /** One caller, described but not yet accepted. Exactly one of `accept` and `reject` is called. */

@@ -59,7 +59,9 @@ export async function prepare(endpoint: Endpoint, context: Context): Promise<voi
     await prepare(write, context);
   }
   const role = endpoint.role === "listen" ? "listen" : "connect";
-  for (const { layer, spec } of endpoint.layers) await layer.prepare?.(spec, role, context);
+  for (const [i, { layer, spec }] of endpoint.layers.entries()) {
+    await layer.prepare?.(spec, { role, carries: i < endpoint.layers.length - 1 }, context);
+  }
 }
 
 /** Opens the listening socket of `endpoint`; layers wait for `welcome`. */

@@ -49,7 +49,7 @@ export const http: Layer<HttpSpec> = {
   spec: httpSpec,
   check: checkHttpSpec,
 
-  async prepare(_spec, role, { http }) {
+  async prepare(_spec, { role }, { http }) {
     if (role === "connect") checkHeaders(http?.headers ?? [], "-H");
   },
 

@@ -36,14 +36,15 @@ export const tls: Layer<TlsSpec> = {
     endpointOf(spec, role);
   },
 
-  async prepare(spec, role, { log, insecure }) {
+  async prepare(spec, { role, carries }, { log, insecure }) {
     const name = role === "listen" ? "OPENSSL-LISTEN" : "OPENSSL";
     for (const key of ignoredOptions) {
       if (spec[key] !== undefined) log.warn("tls.option", `${name}: option "${key}" has no effect`);
     }
     const demand = demandOf(spec, role, insecure === true);
     if (role === "listen") {
-      const undecided = spec.verify === undefined && !insecure && demand.certificate === "none";
+      // socat's listener would check them; nobody expects that of a web server.
+      const undecided = spec.verify === undefined && !insecure && !carries && demand.certificate === "none";
       if (undecided) log.warn("tls.verify", `${name}: clients are not checked; ${listenerCure}`);
       // The first caller need not wait for the library.
       await endpointOf(spec, role).ready(log);

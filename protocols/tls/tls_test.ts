@@ -525,7 +525,7 @@ test("a certificate that changed is in use at the next handshake, and no good on
 });
 
 test("prepare() warns of what is not checked, and only of that", async () => {
-  const warnings = async (settings: Settings, role: "connect" | "listen", insecure = false) => {
+  const warnings = async (settings: Settings, role: "connect" | "listen", carries = false) => {
     const lines: string[] = [];
     const log = new Log({
       level: "warn",
@@ -535,7 +535,7 @@ test("prepare() warns of what is not checked, and only of that", async () => {
       pid: 1,
       write: (line) => lines.push(line.replace(/^.*\] W /, "")),
     });
-    await tls.prepare!(specOf(settings), role, testContext({ log, insecure }));
+    await tls.prepare!(specOf(settings), { role, carries }, testContext({ log }));
     return lines.join("\n");
   };
   assertEquals(await warnings(trusting, "connect"), "");
@@ -545,6 +545,7 @@ test("prepare() warns of what is not checked, and only of that", async () => {
   );
   assertEquals(await warnings({ ...good, verify: false }, "listen"), "");
   assertEquals(await warnings({ ...good, cafile: "ca.pem" }, "listen"), "");
+  assertEquals(await warnings(good, "listen", true), "", "as a part of WSS-LISTEN");
   assertEquals(
     await warnings(good, "listen"),
     "OPENSSL-LISTEN: clients are not checked; cafile=FILE checks them, verify=0 says that this is meant",
