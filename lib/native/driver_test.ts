@@ -153,11 +153,16 @@ nativeTest("sleeps without using the processor while sockets are idle", async (d
   const [near, far] = await pair(driver);
   const reading = far.read();
   await new Promise((resolve) => setTimeout(resolve, 50));
-  const before = processorMs();
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  assertLess(processorMs() - before, 100);
+  // Who does not sleep is busy in every window; a collection of garbage falls into one.
+  let leastMs = Infinity;
+  for (let window = 0; window < 4 && leastMs >= 100; window++) {
+    const before = processorMs();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    leastMs = Math.min(leastMs, processorMs() - before);
+  }
   await near.write(new Uint8Array([1]));
   assertEquals((await reading)!.length, 1);
+  assertLess(leastMs, 100);
 });
 
 /**
