@@ -33,19 +33,28 @@ export type ConcludeListener = (code: number, reason: Uint8Array) => void;
 interface Inflater {
   /** Present while a message is under way. */
   readonly _inflate: { readonly errored: Error | null } | null;
-  _decompress(data: Uint8Array, fin: boolean, done: (error: Error | null, data?: Uint8Array) => void): void;
+  decompress: Decompress;
+  _decompress: Decompress;
 }
 
+type Decompress = (data: Uint8Array, fin: boolean, done: (error: Error | null, data?: Uint8Array) => void) => void;
+
 /**
- * Of damaged data the runtime's zlib tells twice, first as the end of a flush, which the library takes for an empty
- * message. Only what is told as an error counts. To be called when the handshake is done.
+ * Two things that the library leaves undone, where both sides agreed on compression; to be called when the handshake is
+ * done. It inflates all that has arrived, paused or not: each piece now waits for `room`. And of damaged data the
+ * runtime's zlib tells twice, first as the end of a flush, which the library takes for an empty message: only what is
+ * told as an error counts.
  */
-export function refuseDamage({ _receiver }: WsSocket): void {
+export function tameInflater({ _receiver }: WsSocket, room: () => Promise<void> | undefined): void {
   const inflater = _receiver._extensions["permessage-deflate"];
   if (!inflater) return;
-  const decompress = inflater._decompress;
+  const { decompress, _decompress: inflate } = inflater;
+  inflater.decompress = async (data, fin, done) => {
+    await room();
+    decompress.call(inflater, data, fin, done);
+  };
   inflater._decompress = (data, fin, done) =>
-    decompress.call(inflater, data, fin, (error, result) => {
+    inflate.call(inflater, data, fin, (error, result) => {
       if (error || !inflater._inflate?.errored) done(error, result);
     });
 }

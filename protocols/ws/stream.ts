@@ -4,7 +4,7 @@ import type { Context } from "../../lib/protocol.ts";
 import type { AdaptedDuplex } from "../../lib/stream/duplex.ts";
 import type { ByteStream, Datagram, DatagramStream, Ending, StreamInfo } from "../../lib/stream/stream.ts";
 import { isUtf8, printSize } from "../_bytes.ts";
-import { refuseDamage, type WsSocket } from "./_library.ts";
+import { tameInflater, type WsSocket } from "./_library.ts";
 import { describeCloseCode, isOrdinaryClose, isSendableCloseCode } from "./close_codes.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { WsSpec } from "./spec.ts";
@@ -45,7 +45,8 @@ export class WebSocketStream implements DatagramStream {
   readonly #heartbeat: Heartbeat;
   #queue: Datagram[] = [];
   #queued = 0;
-  #paused = false;
+  /** Present while the socket is paused; resolved when it goes on, or is done with. */
+  #resumed: PromiseWithResolvers<void> | undefined;
   #wake = () => {};
   /** Set by the peer's close frame, or by the loss of the connection (1006). */
   #closed: { readonly code: number; readonly reason: string } | undefined;
@@ -78,7 +79,7 @@ export class WebSocketStream implements DatagramStream {
   /** To be called when the handshake is done, before the event loop turns. */
   opened(): void {
     const { socket } = this.#parts;
-    refuseDamage(socket);
+    tameInflater(socket, () => this.#resumed?.promise);
     const answer = socket._receiver.listeners("conclude");
     socket._receiver.removeAllListeners("conclude");
     socket._receiver.on("conclude", (code, reason) => {
@@ -106,8 +107,9 @@ export class WebSocketStream implements DatagramStream {
     const batch = this.#queue;
     this.#queue = [];
     this.#queued = 0;
-    if (this.#paused) {
-      this.#paused = false;
+    if (this.#resumed) {
+      this.#resumed.resolve();
+      this.#resumed = undefined;
       this.#heartbeat.resume();
       if (!this.#closed) this.#parts.socket.resume();
     }
@@ -235,8 +237,8 @@ export class WebSocketStream implements DatagramStream {
     const plain = new Uint8Array(data.buffer, data.byteOffset, data.length);
     this.#queue.push({ data: plain, meta: isBinary ? binaryMeta : textMeta });
     this.#queued += data.length;
-    if (!this.#paused && (this.#queued >= queueBytes || this.#queue.length >= queueMessages)) {
-      this.#paused = true;
+    if (!this.#resumed && (this.#queued >= queueBytes || this.#queue.length >= queueMessages)) {
+      this.#resumed = Promise.withResolvers();
       this.#heartbeat.pause();
       this.#parts.socket.pause();
     }
@@ -286,6 +288,7 @@ export class WebSocketStream implements DatagramStream {
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
+    this.#resumed?.resolve();
     this.#heartbeat.stop();
     this.#wake();
   }

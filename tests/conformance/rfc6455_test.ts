@@ -526,3 +526,18 @@ rfc("7692 7", "what we send compressed can be read", async (talk) => {
   await talk.send(talk.frame(textOpcode, sent!.payload, { reserved: 4 }));
   assertEquals(await talk.text(), textOf(data));
 }, compressed);
+rfc("7692 8", "what nobody reads is not inflated", async (talk) => {
+  const source = new Blob([new Uint8Array(1 << 20)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const bomb = new Uint8Array(await new Response(source).arrayBuffer());
+  const count = 20;
+  await talk.send(
+    ...Array.from({ length: count }, () => talk.frame(binaryOpcode, bomb, { reserved: 4 })),
+    talk.frame(pingOpcode),
+  );
+  // All of them have arrived; inflated ones have had the time to be queued.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const first = await talk.stream.receive();
+  assert(first!.length < 5, `${first!.length} messages`);
+  for (let seen = first!.length; seen < count;) seen += (await talk.stream.receive())!.length;
+  assertEquals((await talk.next())!.opcode, pongOpcode);
+}, { ...compressed, whole: true });
