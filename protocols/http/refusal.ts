@@ -11,6 +11,8 @@ export interface Refusal {
   readonly lines?: readonly HeaderLine[];
   /** The answer to HEAD has no body. */
   readonly bodiless?: boolean;
+  /** The body is a line of text, not JSON. */
+  readonly plain?: boolean;
 }
 
 /** How long a refused caller may go on sending before the connection is dropped. */
@@ -95,15 +97,16 @@ export async function refuse(lower: ByteStream, refusal: Refusal, pending?: Prom
   });
 }
 
-function encodeRefusal({ status, reason, lines = [], bodiless }: Refusal): Uint8Array {
+function encodeRefusal({ status, reason, lines = [], bodiless, plain }: Refusal): Uint8Array {
   const message = statusText(status).slice(4);
-  const body = new TextEncoder().encode(`${JSON.stringify({ status, message, content: reason })}\n`);
+  const text = plain ? `${statusText(status)}: ${reason}` : JSON.stringify({ status, message, content: reason });
+  const body = new TextEncoder().encode(`${text}\n`);
   const upgrade = lines.some(([name]) => name === "Upgrade") ? ", Upgrade" : "";
   const head = encodeHead(`HTTP/1.1 ${statusText(status)}`, [
     ["Date", httpDate()],
     ...lines,
     ["Connection", `close${upgrade}`],
-    ["Content-Type", "application/json"],
+    ["Content-Type", plain ? "text/plain; charset=utf-8" : "application/json"],
     ["Content-Length", String(body.length)],
   ]);
   return bodiless ? head : concat([head, body]);

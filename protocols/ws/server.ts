@@ -1,17 +1,19 @@
 /** The listening side of a WebSocket: the opening handshake of RFC 6455 section 4.2. */
-import { ConnectError, L7mpError, LimitError, ProtocolError } from "../../lib/errors.ts";
+import { ProtocolError } from "../../lib/errors.ts";
 import type { Context, Incoming } from "../../lib/protocol.ts";
 import { toDuplex } from "../../lib/stream/duplex.ts";
 import { type ByteStream, type DatagramStream, formatAddress, type StreamInfo } from "../../lib/stream/stream.ts";
-import { HeadReader, type RequestHead } from "../http/head.ts";
+import { unavailable } from "../http/admission.ts";
+import { Connection } from "../http/connection.ts";
+import type { RequestHead } from "../http/head.ts";
+import { refuse, statusText } from "../http/refusal.ts";
+import { readRequest } from "../http/request.ts";
 import { loadWs, type WsSocket } from "./_library.ts";
 import { infoOver, wsOptions } from "./client.ts";
-import { judge, type Refusal, writeRefusal } from "./refusal.ts";
+import { judge } from "./refusal.ts";
 import { commaList, type WsSpec } from "./spec.ts";
 import { WebSocketStream } from "./stream.ts";
 
-/** A caller has this long to send its request. */
-const headMs = 10_000;
 const headBytes = 16_384;
 
 /**
@@ -20,12 +22,16 @@ const headBytes = 16_384;
  */
 export async function serveWebSocket(lower: ByteStream, spec: WsSpec, context: Context): Promise<Incoming> {
   const from = lower.info.remote ? formatAddress(lower.info.remote) : lower.info.name;
-  const { head, rest } = await readHead(lower, from, context);
+  const connection = new Connection(lower);
+  const { signal } = context;
+  const head = await readRequest(connection, { name: `ws from ${from}`, maxBytes: headBytes, signal, plain: true });
   const refusal = judge(head, spec);
   if (refusal) {
-    await writeRefusal(lower, refusal);
+    await refuse(connection, refusal);
     const { status, reason } = refusal;
-    throw new ProtocolError(`ws from ${from}: answered ${status} to "${head.method} ${head.target}": ${reason}`);
+    throw new ProtocolError(
+      `ws from ${from}: answered ${statusText(status)} to "${head.method} ${head.target}": ${reason}`,
+    );
   }
   const chosen = chooseSubprotocol(head, spec);
   const { method, target: path, version, headers } = head;
@@ -35,61 +41,12 @@ export async function serveWebSocket(lower: ByteStream, spec: WsSpec, context: C
   return {
     info,
     async accept(signal) {
-      if (signal.aborted) lower.abort(signal.reason);
+      if (signal.aborted) connection.abort(signal.reason);
       signal.throwIfAborted();
-      return await upgrade({ lower, head, rest, chosen, info, spec, context });
+      return await upgrade({ lower: connection, head, chosen, info, spec, context });
     },
-    reject: (error) => writeRefusal(lower, unavailable(error)),
+    reject: (error) => refuse(connection, { ...unavailable(error), plain: true }),
   };
-}
-
-function unavailable(error: L7mpError): Refusal {
-  const busy = error instanceof LimitError;
-  return {
-    status: busy ? "503 Service Unavailable" : "502 Bad Gateway",
-    reason: busy ? "too many sessions" : "the server behind this one cannot be reached",
-    headers: [],
-  };
-}
-
-async function readHead(
-  lower: ByteStream,
-  from: string,
-  { signal }: Context,
-): Promise<{ head: RequestHead; rest: Uint8Array }> {
-  const onAbort = () => lower.abort(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  const late = new LimitError(`ws from ${from}: no complete request within ${headMs / 1000} s`, { code: "ETIMEDOUT" });
-  const timer = setTimeout(() => lower.abort(late), headMs);
-  const reader = new HeadReader(headBytes);
-  try {
-    signal.throwIfAborted();
-    for (let chunk = await lower.read(); chunk !== null; chunk = await lower.read()) {
-      const found = reader.push(chunk);
-      if (found) return found;
-    }
-    throw new ConnectError(`ws from ${from}: closed before its request was complete`);
-  } catch (error) {
-    await answerFault(lower, error);
-    if (!(error instanceof ProtocolError) && !(error instanceof LimitError)) throw error;
-    if (error === late) throw error;
-    const kind = error instanceof LimitError ? LimitError : ProtocolError;
-    throw new kind(`ws from ${from}: ${error.message}`, { code: error.code, cause: error });
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-/** Tells the caller what is wrong with its request, where that is what went wrong. */
-async function answerFault(lower: ByteStream, error: unknown): Promise<void> {
-  if (error instanceof ProtocolError) {
-    await writeRefusal(lower, { status: "400 Bad Request", reason: error.message, headers: [] });
-  } else if (error instanceof LimitError && error.code === "HEAD_TOO_BIG") {
-    await writeRefusal(lower, { status: "431 Request Header Fields Too Large", reason: error.message, headers: [] });
-  } else {
-    lower.abort();
-  }
 }
 
 /** Ours in the order of the caller's wishes; without any of ours, its first. Undefined: none was offered. */
@@ -102,15 +59,13 @@ function chooseSubprotocol(head: RequestHead, spec: WsSpec): string | undefined 
 interface Upgrade {
   readonly lower: ByteStream;
   readonly head: RequestHead;
-  /** What came after the request. */
-  readonly rest: Uint8Array;
   readonly chosen: string | undefined;
   readonly info: StreamInfo;
   readonly spec: WsSpec;
   readonly context: Context;
 }
 
-async function upgrade({ lower, head, rest, chosen, info, spec, context }: Upgrade): Promise<DatagramStream> {
+async function upgrade({ lower, head, chosen, info, spec, context }: Upgrade): Promise<DatagramStream> {
   const { WebSocketServer } = await loadWs();
   let alive = () => {};
   const adapted = await toDuplex(lower, () => alive());
@@ -124,7 +79,7 @@ async function upgrade({ lower, head, rest, chosen, info, spec, context }: Upgra
   const { duplex } = adapted;
   const request = { method: "GET", url: head.target, headers: head.headers, on() {}, socket: duplex };
   let stream: WebSocketStream | undefined;
-  server.handleUpgrade(request, duplex, await asBuffer(rest), (socket: WsSocket) => {
+  server.handleUpgrade(request, duplex, nothing, (socket: WsSocket) => {
     stream = new WebSocketStream({ socket, adapted, lower, info, spec, context });
     alive = () => stream?.alive();
     stream.opened();
@@ -134,8 +89,5 @@ async function upgrade({ lower, head, rest, chosen, info, spec, context }: Upgra
   throw new ProtocolError(`${info.name}: the handshake is malformed (RFC 6455 section 4.2)`);
 }
 
-/** `unshift` of a Node stream wants a Buffer. */
-async function asBuffer(bytes: Uint8Array): Promise<Uint8Array> {
-  const { Buffer } = await import("node:buffer");
-  return Buffer.from(bytes);
-}
+/** What came after the request is read from the connection, as everything else is. */
+const nothing = new Uint8Array(0);
