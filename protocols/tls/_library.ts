@@ -25,6 +25,8 @@ export interface TlsMachine {
    * sockets of its own server class, which takes connections but not one connection.
    */
   verifyError(): unknown;
+  /** Whether the handshake is over, which is so before the event that tells it. */
+  isEstablished(): boolean;
   /** Encrypted bytes that have not been taken yet: after a failed handshake, the alert that tells the peer why. */
   drainEncOut?(): Uint8Array | undefined;
 }

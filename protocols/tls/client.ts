@@ -24,8 +24,7 @@ export async function connectTls(lower: ByteStream, spec: TlsSpec, context: Cont
         socket: duplex,
         secureContext,
         servername: serverName(spec),
-        // The library says more about a certificate it may not refuse, but shows ours before we can refuse.
-        rejectUnauthorized: demand.chain && (spec.cert ?? spec.pkcs12) !== undefined,
+        rejectUnauthorized: refusesItself(demand, spec),
         // Names are checked below, for any of the names an address may have.
         checkServerIdentity: () => undefined,
         ...(alpn.length > 0 && { ALPNProtocols: alpn }),
@@ -35,11 +34,19 @@ export async function connectTls(lower: ByteStream, spec: TlsSpec, context: Cont
     stream.info = infoOf(stream.socket, lower.info);
     return stream;
   } catch (error) {
-    const fault = chainFault(error, subject);
+    const fault = refusesItself(demand, spec) ? chainFault(error, subject) : error;
     (stream ?? lower).abort(signal.aborted ? signal.reason : fault);
     signal.throwIfAborted();
     throw fault;
   }
+}
+
+/**
+ * Whether the library judges the server's chain. It says more about one that it may not refuse, but then shows a
+ * certificate of ours before we can refuse.
+ */
+function refusesItself(demand: Demand, { cert, pkcs12 }: TlsSpec): boolean {
+  return demand.chain && (cert ?? pkcs12) !== undefined;
 }
 
 /** Throws a `ConnectError` when the server is not the one that was meant. */

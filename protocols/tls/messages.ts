@@ -95,6 +95,8 @@ function explain(error: unknown): string {
     return `the peer sent alert "${alertWords(alert)}"${cure ? ` (${cure})` : ""}`;
   }
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER") return "wrong version number (the peer does not speak TLS)";
+  // Where the library was told to judge no chain, this is all it can mean.
+  if (code === "UNABLE_TO_VERIFY_LEAF_SIGNATURE") return "the peer does not have the key of its certificate";
   if (code === "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE") return "peer did not return a certificate";
   if (code === "ERR_SSL_NO_APPLICATION_PROTOCOL") return "no application protocol in common (alpn)";
   if (/peer is incompatible/.test(text)) {

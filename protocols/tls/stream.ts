@@ -60,7 +60,8 @@ export class TlsStream implements ByteStream {
     // Decrypted bytes are taken here: they need no second queue, and the end shows its cause only now.
     socket.push = (chunk: Uint8Array | null) => {
       if (chunk !== null) this.#queue.push(chunk);
-      else if (!this.#established) this.#fail(this.#adapted.lowerError ?? closedInHandshake(this.#lower.info.name));
+      // In TLS 1.3 all that a client has to say may come with the end of its handshake, and before we are told of that.
+      else if (!this.#machine.isEstablished()) this.#fail(this.#adapted.lowerError ?? closedInHandshake(this.#lower.info.name));
       else if (lowerEnded && !this.#ended) this.#fail(this.#adapted.lowerError ?? cutError(name));
       else this.#ended = true;
       this.#wake();

@@ -225,6 +225,47 @@ async function serveRaw(lower: ByteStream, options: Readonly<Record<string, unkn
   duplex.destroy();
 }
 
+/** `lower`, on whose way in the signature of a TLS 1.2 server's key exchange (RFC 5246 section 7.4.3) is damaged. */
+function damageSignature(lower: ByteStream): ByteStream {
+  return {
+    ...lower,
+    kind: "byte",
+    async read() {
+      const view = await lower.read();
+      for (
+        let record = 0;
+        view && record + 5 < view.length;
+        record += 5 + view[record + 3]! * 256 + view[record + 4]!
+      ) {
+        const end = record + 5 + view[record + 3]! * 256 + view[record + 4]!;
+        for (let at = record + 5; view[record] === 22 && at + 4 < end;) {
+          const next = at + 4 + view[at + 2]! * 256 + view[at + 3]!;
+          if (view[at] === 12) view[next - 1]! ^= 1;
+          at = next;
+        }
+      }
+      return view;
+    },
+  };
+}
+
+test("client() refuses a server without the key of its certificate, whatever else it would take", async () => {
+  const { fingerprint } = factsOf((await connected()).client).peer!;
+  for (const settings of [{ cafile: "ca.pem" }, { verify: false }, { fingerprint }]) {
+    const [near, far] = bytePair();
+    const spec = specOf({ address: "localhost", max_proto_version: "TLS1.2", ...settings });
+    const [client] = await Promise.allSettled([
+      tls.client!(damageSignature(near), spec, testContext()),
+      tls.server!(far, specOf(good), testContext()),
+    ]);
+    assert(client.status === "rejected", `content: ${JSON.stringify(settings)}`);
+    assertEquals(
+      client.reason.message,
+      "TLS handshake with memory failed: the peer does not have the key of its certificate",
+    );
+  }
+});
+
 test("client() asks for no name where it may not, and for the one it is given", async () => {
   for (
     const [settings, expected] of [
@@ -254,6 +295,20 @@ test("a fingerprint stands for the check of issuer and name, and comes on top of
   );
   const untrusting = await clientFault({ address: "localhost", verify: true, fingerprint }, good);
   assertMatch(untrusting.message, /^certificate verify failed/);
+});
+
+test("server() with fingerprint serves only that client, whoever issued its certificate", async () => {
+  const client = { ...trusting, cert: "other.pem", key: "other.key" };
+  const pair = await connected(client, { ...asking, verify: false });
+  pair.release();
+  const { outcome } = await serverFault(client, { ...good, fingerprint: "0".repeat(64) });
+  assert(outcome.server.status === "rejected");
+  const [, fingerprint] = /its SHA-256 is ([0-9a-f]{64})$/.exec(outcome.server.reason.message)!;
+  release(outcome);
+  (await connected(client, { ...good, fingerprint })).release();
+  const without = await serverFault(trusting, { ...good, fingerprint });
+  assertMatch(without.fault.message, /peer did not return a certificate$/);
+  release(without.outcome);
 });
 
 const asking = { ...good, cafile: "ca.pem" };
@@ -470,6 +525,48 @@ test("an end with close_notify is one, also when nobody reads until the stream b
   await pair.server.write(bytesOf("answer"));
   await pair.server.closeWrite();
   assertEquals(textOf(await readAll(pair.client)), "answer");
+  pair.release();
+});
+
+test("server() hears a client whose whole say comes with the end of its handshake", async () => {
+  for (const text of ["all of it", ""]) {
+    const [near, before] = bytePair();
+    const [behind, far] = bytePair();
+    const { signal } = new AbortController();
+    const serving = tls.server!(far, specOf(good), testContext()).then((incoming) => incoming.accept(signal));
+    // The client's first flight as it is, all that follows in one piece.
+    const passing = (async () => {
+      await behind.write((await before.read())!);
+      const rest: number[] = [];
+      for (let block = await before.read(); block !== null; block = await before.read()) rest.push(...block);
+      await behind.write(new Uint8Array(rest));
+      await behind.closeWrite();
+    })();
+    const answering = (async () => {
+      for (let block = await behind.read(); block !== null; block = await behind.read()) await before.write(block);
+      await before.closeWrite();
+    })();
+    const client = await tls.client!(near, specOf(trusting), testContext()) as ByteStream;
+    await client.write(bytesOf(text));
+    await client.closeWrite();
+    const server = await serving as ByteStream;
+    assertEquals(textOf(await readAll(server)), text);
+    await server.write(bytesOf("answer"));
+    await server.closeWrite();
+    assertEquals(textOf(await readAll(client)), "answer");
+    await Promise.all([passing, answering]);
+    client.abort();
+    server.abort();
+  }
+});
+
+test("a peer that has ended and left is not missed by closeWrite()", async () => {
+  const pair = await connected();
+  await pair.client.write(bytesOf("that is all"));
+  await pair.client.closeWrite();
+  assertEquals(textOf(await readAll(pair.server)), "that is all");
+  pair.near.abort(new StreamError("gone", { code: "ECONNRESET" }));
+  await pair.server.closeWrite();
   pair.release();
 });
 
