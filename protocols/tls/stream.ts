@@ -61,8 +61,9 @@ export class TlsStream implements ByteStream {
     socket.push = (chunk: Uint8Array | null) => {
       if (chunk !== null) this.#queue.push(chunk);
       // In TLS 1.3 all that a client has to say may come with the end of its handshake, and before we are told of that.
-      else if (!this.#machine.isEstablished()) this.#fail(this.#adapted.lowerError ?? closedInHandshake(this.#lower.info.name));
-      else if (lowerEnded && !this.#ended) this.#fail(this.#adapted.lowerError ?? cutError(name));
+      else if (!this.#machine.isEstablished()) {
+        this.#fail(this.#adapted.lowerError ?? closedInHandshake(this.#lower.info.name));
+      } else if (lowerEnded && !this.#ended) this.#fail(this.#adapted.lowerError ?? cutError(name));
       else this.#ended = true;
       this.#wake();
       // What holds the peer back is the gate below; the library's own brake is not meant to be released from here.
@@ -119,9 +120,14 @@ export class TlsStream implements ByteStream {
   }
 
   async #endWrite(): Promise<void> {
-    await this.#settle("closeWrite", (done) => this.socket.end(done));
-    // The library does not pass the end on; after close_notify nothing may follow (RFC 8446 section 6.1).
-    await this.#settle("closeWrite", (done) => this.#adapted.duplex.end(done));
+    try {
+      await this.#settle("closeWrite", (done) => this.socket.end(done));
+      // The library does not pass the end on; after close_notify nothing may follow (RFC 8446 section 6.1).
+      await this.#settle("closeWrite", (done) => this.#adapted.duplex.end(done));
+    } catch (error) {
+      // A peer that ended may have left: there is nobody to say goodbye to, and nobody misses it.
+      if (!this.#ended || !hasLeft(error)) throw error;
+    }
     this.#writeEnded = true;
   }
 
@@ -180,6 +186,10 @@ export class TlsStream implements ByteStream {
   #alert(): Uint8Array | undefined {
     return this.#established ? undefined : this.#machine.drainEncOut?.();
   }
+}
+
+function hasLeft(error: unknown): boolean {
+  return ["EPIPE", "ECONNRESET"].includes((error as { code?: string }).code ?? "");
 }
 
 function closed(name: string, call = "read"): StreamError {
