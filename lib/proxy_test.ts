@@ -342,7 +342,18 @@ Deno.test("Proxy serves one caller after another on a connection of a sequential
   const listener = new MemoryListener();
   const target = memoryTarget();
   const seen = { waiting: 0 };
-  const endpoint = { ...forking(listener, { max_children: 1 }), layers: [{ layer: twoCallers(seen), spec: {} }] };
+  const greeted: Stream[] = [];
+  const below: Layer = {
+    ...twoCallers(),
+    sequential: false,
+    async server(lower, _spec, { followUps }) {
+      assertEquals(followUps, false);
+      greeted.push(lower);
+      return { info: lower.info, accept: async () => lower, reject: async () => lower.abort() };
+    },
+  };
+  const layers = [below, twoCallers(seen)].map((layer) => ({ layer, spec: {} }));
+  const endpoint = { ...forking(listener, { max_children: 1 }), layers };
   const { proxy, records, errors } = proxyOf(plannedListener(endpoint, target.endpoint));
   const running = proxy.run();
   const [first, second] = [caller(), caller("127.0.0.2")];
@@ -366,6 +377,7 @@ Deno.test("Proxy serves one caller after another on a connection of a sequential
     "cli-4 AF=2 127.0.0.2:5000 eof",
   ]);
   assertEquals(errors(), []);
+  assertEquals(greeted.length, 2, "what lies below is done once for each connection");
 });
 
 Deno.test("Proxy without fork serves one caller of a sequential layer", async () => {

@@ -1,5 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals, assertInstanceOf, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
 import { ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
@@ -80,6 +81,20 @@ Deno.test("HTTP sends a body in chunks whose end does not come soon", async () =
   await client.closeWrite();
   assertEquals(await receive(server, "0\r\n\r\n"), "6\r\nsecond\r\n0\r\n\r\n");
   client.abort(new StreamError("done"));
+});
+Deno.test("HTTP waits for the end of a short body from when it began", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const { client, server } = await request();
+    await clock.tickAsync(40);
+    await client.write(bytesOf("body"));
+    await clock.tickAsync(40);
+    await client.closeWrite();
+    assertStringIncludes(await receive(server, "body"), "Content-Length: 4\r\n");
+    client.abort(new StreamError("done"));
+  } finally {
+    clock.uninstall();
+  }
 });
 Deno.test("HTTP sends a long body in chunks at once", async () => {
   const { client, server } = await request();
