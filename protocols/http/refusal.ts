@@ -68,14 +68,10 @@ export function statusText(status: number): string {
   return `${status} ${phrases[status] ?? ""}`;
 }
 
-/** Now, as the Date header has it (RFC 9110 section 5.6.7); made once a second. */
+/** Now, as the Date header has it (RFC 9110 section 5.6.7). */
 export function httpDate(): string {
-  const now = Date.now();
-  if (now - date.at >= 1000) date = { at: now, text: new Date(now).toUTCString() };
-  return date.text;
+  return new Date().toUTCString();
 }
-
-let date = { at: -Infinity, text: "" };
 
 /**
  * Answers and ends our half; `lower`, which it owns, is released when the caller has ended too, at most a second later.
