@@ -109,7 +109,7 @@ function targetOf(lower: ByteStream, spec: WsSpec): Target {
 }
 
 /** Whether the WebSocket over `lower` is a `wss://`. */
-export function isSecure(lower: ByteStream): boolean {
+function isSecure(lower: ByteStream): boolean {
   return lower.info.protocol === "TLS";
 }
 
