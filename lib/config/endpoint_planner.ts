@@ -50,7 +50,7 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
       throw new ConfigError(`${level.at ?? at}.${key}: the secret is masked; write the real one (--show-secrets)`);
     }
     const spec = plugin.spec.parse(
-      { ...linesOf(outer), ...peerOf(levels.slice(i)), ...level.settings },
+      { ...sharedBy(outer), ...peerOf(levels.slice(i)), ...level.settings },
       level.at ?? at,
     );
     if (level.layer?.proxy) Object.assign(spec as Settings, { proxy: proxyName(levels.slice(i + 1)) });
@@ -94,9 +94,9 @@ function peerOf(levels: readonly Level[]): Settings {
   return { address: valueOf("address"), port: valueOf("port") };
 }
 
-/** Whether lines are messages: a layer that is not the outermost wants to know too. */
-function linesOf({ settings: { lines, null_lines } }: Level): Settings {
-  return { lines, null_lines };
+/** What the engine is told at the outermost level and lower ones want to know too: lines are messages, many sessions. */
+function sharedBy({ settings: { lines, null_lines, fork } }: Level): Settings {
+  return { lines, null_lines, fork };
 }
 
 function checkDirection(stack: Stack, place: Place | "half", direction: Direction): void {
