@@ -126,9 +126,7 @@ export function setKey(stack: Stack, key: string, value: unknown): void {
 }
 
 export function getKey(stack: Stack, key: string): unknown {
-  const [name, levels] = key.startsWith(below)
-    ? [key.slice(below.length), levelsBelow(stack)]
-    : [key, stack.levels];
+  const [name, levels] = key.startsWith(below) ? [key.slice(below.length), levelsBelow(stack)] : [key, stack.levels];
   return levels.find((level) => level.settings[name] !== undefined)?.settings[name];
 }
 

@@ -2,7 +2,17 @@
 import { ConfigError } from "../errors.ts";
 import type { SpecDocument } from "./document.ts";
 import type { AnyLayer, Found, Names } from "./names.ts";
-import { baseLevels, engineFields, fromSpec, type Level, setKey, type Settings, type Stack, typeFor, typeOver } from "./stack.ts";
+import {
+  baseLevels,
+  engineFields,
+  fromSpec,
+  type Level,
+  setKey,
+  type Settings,
+  type Stack,
+  typeFor,
+  typeOver,
+} from "./stack.ts";
 
 /** The stack a type name stands for, with the type's presets and no parameters yet. */
 export function stackOf({ type, protocol, layer }: Found, names: Names): Stack {
