@@ -88,6 +88,18 @@ acceptance("interop", "websocat talks to WSS-LISTEN", async (run) => {
   await client.endInput();
 }, { skip: skipWebsocat });
 
+acceptance("interop", "a WebSocket over TLS reaches websocat's server", async (run) => {
+  const port = run.port();
+  const identity = [`--pkcs12-der=${file("server.p12")}`, "--pkcs12-passwd=secret"];
+  const args = ["-t", ...identity, `wss-l:127.0.0.1:${port}`, "mirror:"];
+  await run.serve(args, { tcp: port }, { program: websocat, stderr: "any" });
+  const client = run.spawn(["-", `wss://localhost:${port}/,${trust()}`], { openInput: true });
+  await client.write("a\n");
+  await client.prints("a\n");
+  await client.endInput();
+  await client.end();
+}, { skip: skipWebsocat });
+
 acceptance("E58", "headers of the command line reach a server over TLS", async (run) => {
   const port = run.port();
   const seen: Headers[] = [];
