@@ -1,5 +1,5 @@
 /** The connecting side of HTTP as one byte session: what is written is the request's body, what is read the response's. */
-import { L7mpError, LimitError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
+import { LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { AbortGate } from "../../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
@@ -8,6 +8,7 @@ import { BodyReader, Connection, readHead } from "./connection.ts";
 import { responseFraming } from "./framing.ts";
 import { encodeHead, type HeaderLine, type ResponseHead, ResponseHeadReader } from "./head.ts";
 import { MessageWriter, type Start } from "./message_writer.ts";
+import { named } from "./named.ts";
 import type { HttpSpec } from "./spec.ts";
 import { requestLines, type Target, targetOf } from "./target.ts";
 
@@ -105,7 +106,7 @@ class HttpClientStream implements ByteStream {
       if (data === null) this.#settle();
       return data;
     } catch (error) {
-      throw this.#named(error);
+      throw named(this.info.name, error);
     }
   }
 
@@ -199,16 +200,6 @@ class HttpClientStream implements ByteStream {
       this.#writer.stop();
       this.#connection.abort();
     }
-  }
-
-  /** An error of the message with the name in front; those of the connection name it themselves. */
-  #named(error: unknown): unknown {
-    if (!(error instanceof L7mpError)) return error;
-    const { code } = error;
-    const message = `${this.info.name}: ${messageOf(error)}`;
-    if (error instanceof ProtocolError) return new ProtocolError(message, { code, cause: error });
-    if (error instanceof LimitError) return new LimitError(message, { code, cause: error });
-    return code === "CUT" ? new StreamError(message, { code, cause: error }) : error;
   }
 }
 

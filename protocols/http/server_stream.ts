@@ -1,5 +1,5 @@
 /** One request and its answer as a byte stream: what is read is the request's body, what is written the answer's. */
-import { L7mpError, LimitError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
+import { L7mpError, LimitError, messageOf, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { AbortGate } from "../../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
@@ -9,6 +9,7 @@ import { BodyReader, type Connection } from "./connection.ts";
 import type { Framing } from "./framing.ts";
 import { encodeHead, type HeaderLine, listOf, type RequestHead, utf8Value } from "./head.ts";
 import { MessageWriter, type Start } from "./message_writer.ts";
+import { named } from "./named.ts";
 import { httpDate, type Refusal, refuse, statusText } from "./refusal.ts";
 import type { HttpSpec } from "./spec.ts";
 import { headerLines, replaced } from "./target.ts";
@@ -122,7 +123,7 @@ export class HttpServerStream implements ByteStream {
       if (this.#bodyBytes <= max_body) return data;
       throw new LimitError(`request body of more than ${max_body} bytes (max-body)`, { code: "BODY_TOO_BIG" });
     } catch (error) {
-      throw this.#named(error);
+      throw named(this.info.name, error);
     }
   }
 
@@ -188,15 +189,5 @@ export class HttpServerStream implements ByteStream {
       this.#writer.stop();
       this.#connection.abort();
     }
-  }
-
-  /** A fault of the message with the name in front; those of the connection name it themselves. */
-  #named(error: unknown): unknown {
-    if (!(error instanceof L7mpError)) return error;
-    const { code } = error;
-    const message = `${this.info.name}: ${messageOf(error)}`;
-    if (error instanceof ProtocolError) return new ProtocolError(message, { code, cause: error });
-    if (error instanceof LimitError) return new LimitError(message, { code, cause: error });
-    return code === "CUT" ? new StreamError(message, { code, cause: error }) : error;
   }
 }

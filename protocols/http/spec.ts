@@ -3,9 +3,8 @@ import { ConfigError } from "../../lib/errors.ts";
 import type { AddressType } from "../../lib/protocol.ts";
 import * as s from "../../lib/schema.ts";
 import { checkRole } from "../_socket_options.ts";
+import { headerOption, oneLine, requestFields } from "./request_options.ts";
 
-const headerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*$/;
-const oneLine = { pattern: /^[^\r\n\0]*$/, expected: "one line" };
 const token = { pattern: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, expected: "one word" };
 
 const http = "http";
@@ -22,11 +21,7 @@ export const httpSpec = s.object({
     help: "Path and query; a listener answers others with 404",
     example: "/file",
   }),
-  header: s.list(s.string({ pattern: headerLine, expected: "NAME: VALUE" }), {
-    group: http,
-    help: "Header of the request, or of a listener's answer; repeatable",
-    example: '"X-Token: abc"',
-  }),
+  header: headerOption(http),
   method: s.string({
     pattern: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:,[!#$%&'*+\-.^_`|~0-9A-Za-z]+)*$/,
     expected: "a method",
@@ -41,22 +36,7 @@ export const httpSpec = s.object({
     help: "Content-Type of what is sent",
     example: "text/plain",
   }),
-  host: s.string({ ...oneLine, group: connecting, help: "Host header, if not the address", example: "example.org" }),
-  useragent: s.string({
-    ...oneLine,
-    group: connecting,
-    aliases: ["user-agent"],
-    help: "User-Agent header",
-    example: "l7mp",
-  }),
-  basic_auth: s.string({
-    ...oneLine,
-    group: connecting,
-    secret: true,
-    help: "USER:PASSWORD to log in with",
-    example: "me:secret",
-  }),
-  basic_auth_file: s.string({ group: connecting, help: "File that holds USER:PASSWORD" }),
+  ...requestFields,
   fail: s.boolean({ group: connecting, help: "Status 400 and above is an error (fail=0: it is not)" }),
   status: s.integer({ min: 200, max: 599, group: listening, help: "Status of the answer (200)" }),
   max_body: s.size({ min: 0, group: listening, help: "Largest request body, in bytes; beyond it the answer is 413" }),

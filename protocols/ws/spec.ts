@@ -3,11 +3,8 @@ import { ConfigError } from "../../lib/errors.ts";
 import type { AddressType } from "../../lib/protocol.ts";
 import * as s from "../../lib/schema.ts";
 import { checkRole } from "../_socket_options.ts";
+import { headerOption, oneLine, requestFields } from "../http/request_options.ts";
 import { isSendableCloseCode } from "./close_codes.ts";
-
-const headerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*$/;
-const header = s.string({ pattern: headerLine, expected: "NAME: VALUE" });
-const oneLine = { pattern: /^[^\r\n\0]*$/, expected: "one line" };
 
 const connecting = "connecting";
 const listening = "listening";
@@ -29,28 +26,9 @@ export const wsSpec = s.object({
     help: "Subprotocols to offer, or to ask for, with commas between",
     example: "chat",
   }),
-  header: s.list(header, {
-    group: "websocket",
-    help: "Header of the request, or of a listener's answer; repeatable",
-    example: '"X-Token: abc"',
-  }),
-  host: s.string({ ...oneLine, group: connecting, help: "Host header, if not the address", example: "example.org" }),
+  header: headerOption("websocket"),
   origin: s.string({ ...oneLine, group: connecting, help: "Origin header", example: "http://localhost" }),
-  useragent: s.string({
-    ...oneLine,
-    group: connecting,
-    aliases: ["user-agent"],
-    help: "User-Agent header",
-    example: "l7mp",
-  }),
-  basic_auth: s.string({
-    ...oneLine,
-    group: connecting,
-    secret: true,
-    help: "USER:PASSWORD to log in with",
-    example: "me:secret",
-  }),
-  basic_auth_file: s.string({ group: connecting, help: "File that holds USER:PASSWORD" }),
+  ...requestFields,
   allow_origin: s.string({
     group: listening,
     help: "Origins to serve, with commas between; pages from elsewhere get 403",
