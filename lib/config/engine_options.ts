@@ -14,6 +14,8 @@ export const streamOptions = s.object({
   shut_down: s.boolean({ group: "ends", help: "Shut the writing half (the default where the type can)" }),
   shut_close: s.boolean({ group: "ends", help: "Close this side when the other side ends" }),
   shut_null: s.boolean({ group: "ends", help: "Send an empty datagram when the other side ends" }),
+  // Nothing to do: no stream shuts more than its writing half, and that when the other side ends. Programs read it too.
+  end_close: s.boolean({ group: "ends", help: "At the end of the session only close; a program is not killed" }),
   readbytes: s.size({ group: "ends", help: "End after this many bytes read from this address", aliases: ["bytes"] }),
   crnl: s.boolean({ group: "data", aliases: ["crlf"], help: "Lines here end in CR LF, newline on the other side" }),
   cr: s.boolean({ group: "data", help: "Lines here end in CR, newline on the other side" }),

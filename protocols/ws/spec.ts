@@ -49,6 +49,7 @@ export const wsSpec = s.object({
     aliases: ["deflate"],
     help: "Offer or accept compression",
   }),
+  zero_ok: s.boolean({ default: true, group: "websocket", help: "Deliver empty messages (zero-ok=0: skip them)" }),
   max_message: s.size({ min: 1, group: "websocket", help: "Largest message to accept (default: -B)" }),
   max_frame: s.size({ min: 1, group: "websocket", help: "Largest frame to send; longer messages are cut in frames" }),
 });

@@ -232,7 +232,7 @@ export class WebSocketStream implements DatagramStream {
   }
 
   #take(data: Uint8Array, isBinary: boolean): void {
-    if (this.#failure) return;
+    if (this.#failure || (data.length === 0 && this.#parts.spec.zero_ok === false)) return;
     // A Buffer is no plain array: its `slice` does not copy.
     const plain = new Uint8Array(data.buffer, data.byteOffset, data.length);
     this.#queue.push({ data: plain, meta: isBinary ? binaryMeta : textMeta });

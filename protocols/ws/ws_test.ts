@@ -95,6 +95,16 @@ for (
     ],
   ] as const
 ) {
+  Deno.test("ws delivers empty messages, and with zero-ok=0 skips them", async () => {
+    for (const [zero_ok, lengths] of [[undefined, [0, 1]], [false, [1]]] as const) {
+      const pair = await openPair({ server: { zero_ok } });
+      await pair.client.send([{ data: new Uint8Array() }, { data: new Uint8Array(1) }]);
+      const received = await receiveSome(pair.server, lengths.length);
+      assertEquals(received.map((data) => data.length), [...lengths]);
+      await endPair(pair);
+    }
+  });
+
   Deno.test(`WS-LISTEN answers ${what} with ${status}`, async () => {
     const [caller, lower] = bytePair();
     const serving = serve(lower, settings).then(() => undefined, (error) => error);
