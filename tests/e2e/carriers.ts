@@ -35,6 +35,12 @@ export interface Carrier {
   readonly tellsCuts: boolean;
   /** A connection can be reset. */
   readonly resets: boolean;
+  /** A caller must say something before there is a session. */
+  readonly shakesHands: boolean;
+  /** How a caller begins that. */
+  readonly greeting: Uint8Array;
+  /** What the listener says of a caller that does not go on as it should. */
+  readonly badCaller: RegExp;
   /** What the connector says where nobody listens. */
   readonly refused: RegExp;
   /** What the connector says of a listener whose upstream is gone, if it can tell that from an ordinary end. */
@@ -54,13 +60,25 @@ const cutBody = / E .*(Connection reset by peer|connection closed (inside the bo
 const tcp = (place: Place): Bound => ({ tcp: place.port });
 const unix = (place: Place): Bound => ({ unix: place.path });
 
-const stream = { datagrams: false, resets: true, once: "fork=0" };
+const nothing = { shakesHands: false, greeting: new Uint8Array(0), badCaller: / / };
+const hello = {
+  shakesHands: true,
+  greeting: new Uint8Array([22, 3, 1, 2, 0]),
+  badCaller: / W (TLS handshake with .* failed: |read\(.*: Connection reset by peer)/,
+};
+const request = {
+  shakesHands: true,
+  greeting: new TextEncoder().encode("GET / HTTP/1.1\r\n"),
+  badCaller: / W (ws|http|read\()/,
+};
+
+const stream = { datagrams: false, resets: true, once: "fork=0", ...nothing };
 const plain = { ...stream, bound: tcp, ip: true, tellsCuts: false, refused: noListener, cut: reset };
 const overTcp = { ...stream, bound: tcp, ip: true, tellsCuts: true, refused: noListener };
 const overUnix = { ...stream, bound: unix, ip: false, tellsCuts: true, refused: noSocketFile };
-const tls = { gone: cutTls, cut: cutTls };
-const ws = { datagrams: true, gone: badGateway, cut: code1006 };
-const http = { once: "oneshot", gone: badGateway, cut: cutBody };
+const tls = { ...hello, gone: cutTls, cut: cutTls };
+const ws = { ...request, datagrams: true, gone: badGateway, cut: code1006 };
+const http = { ...request, once: "oneshot", gone: badGateway, cut: cutBody };
 
 /** All of them. The certificates are those of `makeCertificates`. */
 export function carriers(certificates: Certificates): Carrier[] {
@@ -123,6 +141,7 @@ export function carriers(certificates: Certificates): Carrier[] {
       name: "WebSocket over TLS",
       ...overTcp,
       ...ws,
+      ...hello,
       listener: ({ port }) => `wss-l:127.0.0.1:${port},${serving}`,
       connector: ({ port }) => `wss://localhost:${port}/,binary,${trusting}`,
     },
@@ -130,6 +149,7 @@ export function carriers(certificates: Certificates): Carrier[] {
       name: "WebSocket over TLS over UNIX",
       ...overUnix,
       ...ws,
+      ...hello,
       listener: ({ path }) => `ws-u:tls:unix-l:${path},${serving}`,
       connector: ({ path }) => `ws+tls+unix://${path},binary,${named}`,
     },
@@ -151,6 +171,7 @@ export function carriers(certificates: Certificates): Carrier[] {
       name: "HTTP over TLS",
       ...overTcp,
       ...http,
+      ...hello,
       listener: ({ port }) => `https-l:127.0.0.1:${port},${serving}`,
       connector: ({ port }) => `https://localhost:${port}/,${trusting}`,
     },
@@ -188,6 +209,9 @@ export function carriers(certificates: Certificates): Carrier[] {
     {
       name: "TCP with a PROXY header",
       ...plain,
+      shakesHands: true,
+      greeting: new TextEncoder().encode("PROXY TCP4 "),
+      badCaller: / [EW] (accept-proxy from |read\()/,
       listener: ({ port }) => `tcp-l:127.0.0.1:${port},accept-proxy=require`,
       connector: ({ port }) => `tcp:127.0.0.1:${port},proxy-protocol`,
     },
