@@ -244,6 +244,11 @@ class Session {
       blockBytes: session.blockBytes,
       onCut: session.blockBytes === undefined ? undefined : (bytes) => this.#warnOfCut(bytes),
       onEnd: this.#log.enabled("notice") ? (side) => this.#tellEnd(side, downstream, upstream) : undefined,
+      onLinger: (side, lingerMs) => {
+        const { name } = (side === "downstream" ? downstream : upstream).info;
+        const silence = `was silent for ${lingerMs / 1000} s after the other side's end`;
+        this.#log.info("session.linger", `${side} ${name} ${silence}; session ends (-t)`, { side, lingerMs });
+      },
       signal: this.#signal,
       flows: this.#flows,
     });

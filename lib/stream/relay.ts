@@ -29,6 +29,8 @@ export interface RelayOptions {
   readonly onCut?: (bytes: number) => void;
   /** Told when one side's reading half has ended. */
   readonly onEnd?: (side: Side) => void;
+  /** Told when `lingerMs` (or `openLingerMs`) of silence are over: which side had not ended. */
+  readonly onLinger?: (side: Side, lingerMs: number) => void;
   /** Ends the session with its reason. */
   readonly signal: AbortSignal;
   /** Counted while data moves. */
@@ -76,6 +78,8 @@ class Relay implements EventListenerObject {
   readonly #ended = Promise.withResolvers<{ end: RelayEnd; error?: unknown }>();
   #watch: SilenceWatch | undefined;
   #running = 0;
+  /** The side whose end is still awaited when the other's has come. */
+  #open: Side | undefined;
 
   constructor(downstream: Stream, upstream: Stream, options: RelayOptions) {
     this.#downstream = downstream;
@@ -139,6 +143,7 @@ class Relay implements EventListenerObject {
   /** One direction's source has ended. */
   async #shut(source: Stream, sink: Stream, sides: PumpOptions["sides"]): Promise<void> {
     this.#options.onEnd?.(sides.source);
+    this.#open ??= sides.sink;
     await onSide(sides.sink, sink.closeWrite(source.ending));
     const { lingerMs, openLingerMs = lingerMs, answerMs = lingerMs } = this.#options;
     if (source.info.answer === "written" || sink.info.answer === "read") this.#limit("answer", answerMs);
@@ -160,6 +165,7 @@ class Relay implements EventListenerObject {
   }
 
   #expired(phase: Phase, limitMs: number): void {
+    if (phase === "linger" && this.#open) this.#options.onLinger?.(this.#open, limitMs);
     if (phase !== "answer") return this.#ended.resolve({ end: phase });
     const { name } = (this.#upstream.info.answer === "read" ? this.#upstream : this.#downstream).info;
     const message = `${name}: no answer for ${limitMs / 1000} s after the request (-t sets the limit)`;

@@ -106,6 +106,17 @@ Deno.test("relay() holds the writer back while the reader is slow", async () => 
   assertEquals((await done).end, "eof");
 });
 
+for (const open of ["downstream", "upstream"] as const) {
+  Deno.test(`relay() tells that ${open} was silent after the other side's end`, async () => {
+    const told: unknown[] = [];
+    const onLinger = (...facts: unknown[]) => void told.push(facts);
+    const { client, server, done } = joined({ lingerMs: 50, onLinger });
+    await (open === "upstream" ? client : server).closeWrite();
+    assertEquals((await done).end, "linger");
+    assertEquals(told, [[open, 50]]);
+  });
+}
+
 Deno.test("relay() ends after lingerMs of silence once one side has ended, and data restarts the clock", async () => {
   const { client, server, done } = joined({ lingerMs: 300 });
   await client.closeWrite();
