@@ -1,7 +1,7 @@
 /**
  * Lines as messages. Splitting: a message is what stands before a separator (newline by default), and what follows
- * the last one when the bytes end. Joining: a message, then the separator; a message that contains one is not changed.
- * An empty line is an empty message.
+ * the last one when the bytes end. Joining: a message, then the separator, unless the message already ends in it; one
+ * that contains it elsewhere is not changed. An empty line is an empty message.
  */
 import { ConfigError, LimitError } from "../lib/errors.ts";
 import type { Step, StepContext, Transform } from "../lib/protocol.ts";
@@ -13,7 +13,7 @@ import { framingStep, messageLimit } from "./_framing.ts";
 
 export interface LineOptions {
   readonly separator: Uint8Array;
-  /** Messages come without their separator (and without the CR of CR LF). Off: with it, and joining adds none twice. */
+  /** Messages come without their separator (and without the CR of CR LF). Off: with it. */
   readonly strip: boolean;
   /** A line that is too long, or unfinished at the end, is dropped with a warning. Off: an error; a message. */
   readonly strict: boolean;
@@ -129,10 +129,10 @@ export class LineDecoder implements Decoder {
 }
 
 export function lineCodec(options: LineOptions, onDrop?: (why: string) => void): Codec {
-  const { separator, strip } = options;
+  const { separator } = options;
   return {
     decoder: () => new LineDecoder(options, onDrop),
-    encode: (message) => !strip && endsWith(message, separator) ? [message] : [message, separator],
+    encode: (message) => endsWith(message, separator) ? [message] : [message, separator],
   };
 }
 

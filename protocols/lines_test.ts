@@ -39,6 +39,10 @@ Deno.test("LINES with strip=0 keeps line ends, and joining adds only missing one
 Deno.test("LINES joins messages with a newline each, whatever is in them", () => {
   assertEquals(join(["a", "", "b\nc"]), "a\n\nb\nc\n");
 });
+Deno.test("LINES joins a message that ends in the separator without a second one", () => {
+  assertEquals(join(["a\n", "b", "\n", "", "c\r\n"]), "a\nb\n\n\nc\r\n");
+  assertEquals(join(["a==", "b\n"], { sep: "==" }), "a==b\n==");
+});
 Deno.test("LINES splits at a separator of several bytes, also across chunks", () => {
   assertEquals(split(["a=", "=b=c=", "=", "===d"], { sep: "==" }), ["a", "b=c", "", "=d"]);
 });
