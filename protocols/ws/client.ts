@@ -55,6 +55,10 @@ async function open(lower: ByteStream, spec: WsSpec, context: Context): Promise<
   });
   socket.on("error", (error) => {
     const { lowerError, sawEnd } = adapted;
+    if (!lowerError && error.message.startsWith("Parse Error: Expected HTTP/")) {
+      const hint = "is it a WebSocket server? (wss:// for one behind TLS)";
+      return reject(new ConnectError(`${target.name}: the server's answer is not HTTP; ${hint}`, { cause: error }));
+    }
     const why = lowerError ? messageOf(lowerError) : sawEnd ? "the server closed the connection" : error.message;
     reject(new ConnectError(`${target.name}: WebSocket handshake failed: ${why}`, { cause: lowerError ?? error }));
   });

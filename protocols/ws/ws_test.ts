@@ -70,6 +70,22 @@ function frame(opcode: number, payload: Uint8Array): Uint8Array {
   return new Uint8Array([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0, ...payload]);
 }
 
+for (const answer of ["SSH-2.0-OpenSSH_9.6\r\n", "\x15\x03\x01\x00\x02\x02\x46"]) {
+  Deno.test(`a WebSocket client says that the answer ${JSON.stringify(answer)} is not HTTP`, async () => {
+    const [lower, peer] = bytePair();
+    const connecting = connect(lower, example);
+    const refused = assertRejects(() => connecting, ConnectError);
+    await peer.read();
+    await peer.write(bytesOf(answer));
+    await peer.closeWrite();
+    assertEquals(
+      (await refused).message,
+      "ws://h.example:8080/p: the server's answer is not HTTP; is it a WebSocket server? (wss:// for one behind TLS)",
+    );
+    peer.abort();
+  });
+}
+
 for (
   const [what, status, settings, head] of [
     ["another path", "404 Not Found", { path: "/chat" }, request()],
@@ -246,7 +262,6 @@ Deno.test("WS reports who refused it, with what and where to go", async () => {
 for (
   const [what, answer, message] of [
     ["hangs up", "", "the server closed the connection"],
-    ["answers nonsense", "hello\r\n\r\n", ""],
     [
       "accepts with a wrong key",
       "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
