@@ -119,6 +119,11 @@ function isAddress(word: string): boolean {
   return !word.startsWith("-") || word === "-" || word.startsWith("-,") || word.startsWith("-!!");
 }
 
+/** Whether the word after `--help` is what help is wanted with. */
+function isTopic(word: string | undefined): boolean {
+  return word !== undefined && !word.startsWith("-");
+}
+
 function looksLikeAddress(value: string): boolean {
   return /^-($|[,!])|^[^\d.+-].*[:/]|^\//.test(value);
 }
@@ -142,6 +147,7 @@ function readWords(words: readonly string[], result: Arguments): string[] {
       value = words[++i];
       if (value === undefined) throw new ConfigError(`option ${name} requires an argument`);
     }
+    if (name === "--help" && value === undefined && isTopic(words[i + 1])) value = words[++i];
     if (option.websocatMeaning && value !== undefined && looksLikeAddress(value)) {
       throw new ConfigError(`${name}: not a number: "${value}" (${option.websocatMeaning})`);
     }

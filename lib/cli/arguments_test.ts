@@ -40,6 +40,8 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["-cfile.yaml", 'option "-c": not in this version (a configuration file)'],
   ["--admin=:1234 - PIPE", 'option "--admin": not in this version (the REST API)'],
   ["- CREATE:n\uFFFDm", 'argument 2, "CREATE:n\uFFFDm", is not UTF-8: names and text must be'],
+  ["-r a.bin - PIPE", 'option "-r": not in this version (raw copies of the data; see log: and LOGGER)'],
+  ["-Ra.bin - PIPE", 'option "-R": not in this version (raw copies of the data; see log: and LOGGER)'],
   ["-lyuser - PIPE", 'option "-ly": not in this version (syslog)'],
 ];
 
@@ -136,6 +138,8 @@ Deno.test("readArguments() stops at help and version, whatever follows", () => {
   assertEquals(levels, [1, 2, 3, 1, 2, 3]);
   assertEquals(read("--help=fork").helpTopic, "fork");
   assertEquals(read("--help").helpTopic, undefined);
+  assertEquals(read("--help fork").helpTopic, "fork");
+  assertEquals(read("--help -d").helpTopic, undefined);
 });
 
 Deno.test("readArguments() reads the environment, and options win over it", () => {

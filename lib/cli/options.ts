@@ -43,8 +43,8 @@ export const absentOptions: Readonly<Record<string, string>> = {
   "-ly": "syslog",
   "-lm": "syslog",
   "-lh": "the host name in log lines",
-  "-r": "raw copies of the data",
-  "-R": "raw copies of the data",
+  "-r": "raw copies of the data; see log: and LOGGER",
+  "-R": "raw copies of the data; see log: and LOGGER",
   "-s": "sloppy mode; for a WebSocket server use --server",
   "-g": "unchecked options",
   "-L": "lock files",
@@ -270,7 +270,9 @@ export const globalOptions: readonly GlobalOption[] = [
     names: ["-t"],
     value: { label: "SECONDS" },
     group: "Transfer",
-    help: "After one side ended, end when the other is silent this long; inf: wait for its end",
+    help:
+      "After one side ended, end when the other is silent this long; inf: wait for its end (default 0.5 when a side is " +
+      "STDIO, a program, a file or speaks in messages; 60 between network streams and for the answer of an HTTP request)",
     example: "l7mp -t 10 - tcp:127.0.0.1:80",
     websocatMeaning: "for WebSocket text mode use --text",
     set: (result, text, name) => void (result.session.linger = printDuration(readSeconds(text!, name, 0))),
