@@ -74,7 +74,15 @@ function parseBody(body: readonly Token[], names: Names, word: string, tail?: re
   if (names.transform(head)) {
     throw new ConfigError(`"${address}" is a transform, not an address; it stands between two addresses`);
   }
+  if (looksLikeHostAndPort(address)) {
+    throw new ConfigError(`unknown device/address "${head || address}"; did you mean "TCP:${address}"?`);
+  }
   throw unknownType(head === "" ? address : head, names);
+}
+
+/** `127.0.0.1:80`, `localhost:80`, `www.example.org:80`, `[::1]:80`: no type has such a name. */
+function looksLikeHostAndPort(address: string): boolean {
+  return /^(localhost|[\w-]+(\.[\w-]+)+|\[[\da-f:.]+\]):\d+$/i.test(address);
 }
 
 /** Whether `tokens` begin with a type name, so that the word before them is an overlay and not a type. */

@@ -2,6 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import type { AddressType } from "../protocol.ts";
 import type { Fieldset, Schema } from "../schema.ts";
+import { absentOptions } from "./absent_options.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import type { Found, Names } from "./names.ts";
 import { engineFields, ownerOf, pluginOf, type Role, type Settings, type Stack, typeName } from "./stack.ts";
@@ -20,11 +21,15 @@ function normal(name: string): string {
   return name.toLowerCase().replaceAll("_", "-");
 }
 
+/** `name` in the one form, then without each of socat's prefixes it has. */
+function spellings(name: string): string[] {
+  const wanted = normal(name);
+  return [wanted, ...prefixes.filter((p) => wanted.startsWith(p)).map((p) => wanted.slice(p.length))];
+}
+
 /** The key of the setting that `name` means in `fields`, with and without socat's prefixes. */
 function findKey(name: string, fields: Fieldset): string | undefined {
-  const wanted = normal(name);
-  const spellings = [wanted, ...prefixes.filter((p) => wanted.startsWith(p)).map((p) => wanted.slice(p.length))];
-  for (const spelling of spellings) {
+  for (const spelling of spellings(name)) {
     for (const [key, schema] of Object.entries(fields)) {
       if (normal(key) === spelling || schema.notes.aliases?.includes(spelling)) return key;
     }
@@ -88,6 +93,11 @@ function setOption(settings: Settings, key: string, schema: Schema<unknown>, { n
   settings[key] = schema.repeatable && Array.isArray(before) ? [...before, ...printed as unknown[]] : printed;
 }
 
+/** Whether any address type has an option `name`. */
+export function isOption(name: string, names: Names): boolean {
+  return names.types.some((found) => findKey(name, fieldsOf(found).fields) !== undefined);
+}
+
 interface TypeFields {
   readonly type: AddressType;
   readonly fields: Fieldset;
@@ -116,6 +126,9 @@ function refusal(
   if (owner) {
     const did = `did you mean ${owner.type.names[0]}?`;
     return new ConfigError(`option "${name}" does not apply to ${type} (${did})${hint}`);
+  }
+  if (spellings(name).some((spelling) => absentOptions.has(spelling))) {
+    return new ConfigError(`option "${name}" of ${type} is not in this version${hint}`);
   }
   const near = suggestion(normal(name), known.flatMap(spellingsOf));
   return new ConfigError(`unknown option "${name}" of ${type}${near}${hint}`);

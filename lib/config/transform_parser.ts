@@ -3,7 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { SpecDocument } from "./document.ts";
 import { lexAddress, textOf } from "./lexer.ts";
 import type { Names } from "./names.ts";
-import { applyTransformOption } from "./options.ts";
+import { applyTransformOption, isOption } from "./options.ts";
 import { parseParameters } from "./parameters.ts";
 import { suggestion } from "./suggest.ts";
 import { isUrl } from "./url_form.ts";
@@ -25,6 +25,9 @@ export function parseTransform(word: string, names: Names): ParsedTransform {
       names.type(head) || names.overlay(head) || isUrl(body, names);
     if (isAddress) {
       throw new ConfigError(`"${word}" is an address, not a transform; more than one pair needs a file (-c)`);
+    }
+    if (isOption(word.split("=")[0]!, names)) {
+      throw new ConfigError(`unknown transform "${head}"; options follow the address after a comma (…,${word})`);
     }
     const all = names.registry.transforms.flatMap((transform) => transform.types.flatMap((type) => type.names));
     throw new ConfigError(`unknown transform "${head}"${suggestion(head.toUpperCase(), all)}`);

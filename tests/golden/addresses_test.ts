@@ -3,7 +3,9 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { addressWord, specOfWord } from "../support/address_words.ts";
 import { addressFromSpec, printAddress } from "../../lib/config/address_printer.ts";
+import { absentOptions } from "../../lib/config/absent_options.ts";
 import { namesOf } from "../../lib/config/names.ts";
+import { isOption } from "../../lib/config/options.ts";
 import { registry } from "../../protocols/mod.ts";
 
 const names = namesOf(registry);
@@ -20,3 +22,7 @@ for (const place of ["listener", "destination"] as const) {
     );
   });
 }
+
+Deno.test("no address type has an option that is said not to be in this version", () => {
+  assertEquals([...absentOptions].filter((name) => isOption(name, names)), []);
+});
