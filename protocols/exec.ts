@@ -26,7 +26,8 @@ export const exec: Protocol<ExecSpec> = {
       names: ["EXEC"],
       role: "local",
       parameters: { form: "text", key: "command", label: "command line" },
-      help: "A program, without a shell",
+      help:
+        "A program, without a shell; its environment tells who called: L7MP_PEERADDR, L7MP_PEERPORT, L7MP_SESSION and others",
     },
     {
       names: ["EXEC-ARG"],

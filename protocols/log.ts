@@ -6,7 +6,7 @@ import type { Stream } from "../lib/stream/stream.ts";
 import { recordOptions, RecordWriter } from "./_record_writer.ts";
 
 const spec = s.object({
-  log_file: s.string({ help: "File to append to; - is standard output (default stderr)" }),
+  log_file: s.string({ help: "File to append to; - is standard output (default stderr)", example: "copy.log" }),
   ...recordOptions,
 });
 

@@ -17,7 +17,7 @@ const commonFields = { ...ipFields, sourceport, ...ipSocketFields, ...multicastF
 
 const udpSpec = s.object({
   ...commonFields,
-  queue: s.integer({ min: 1, default: 1024, group: "sessions", help: "Datagrams kept per peer (at most 1 MiB)" }),
+  queue: s.integer({ min: 1, default: 1024, group: "data", help: "Datagrams kept per peer (at most 1 MiB)" }),
   // The engine's option; without it the listener ignores further peers.
   fork: s.boolean({ group: "sessions", help: "Serve many sessions, not only the first" }),
 });

@@ -1,9 +1,10 @@
 // The README's tables are those of the code, and its command lines work.
 // @ts-types="./deno_std.d.ts"
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { exampleOf, optionExample } from "../lib/cli/examples.ts";
+import { exampleOf, optionExample, overlayExample } from "../lib/cli/examples.ts";
 import { catalog } from "../lib/cli/catalog.ts";
 import { globalOptions } from "../lib/cli/options.ts";
+import { overlayEntries } from "../lib/cli/overlays.ts";
 import { fillTables } from "../lib/cli/tables.ts";
 import { registry } from "../protocols/mod.ts";
 import { makeCertificates, noOpenssl } from "./support/certificates.ts";
@@ -93,6 +94,10 @@ Deno.test(`every example of the help is accepted${needsOpenssl}`, { ignore: !cer
     ...globalOptions.map(({ example }) => example),
     ...entries.map((entry) => exampleOf(entry)),
     ...[...meanings.values()].map((uses) => optionExample(uses)),
+    ...overlayEntries(registry).flatMap((overlay) => [
+      overlayExample(overlay),
+      ...overlay.options.map((option) => overlayExample(overlay, option)),
+    ]),
   ];
   const failures: string[] = [];
   for (const line of lines) {

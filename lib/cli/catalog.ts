@@ -49,6 +49,11 @@ export function optionUsage({ name, schema }: OptionEntry): string {
   return `${name}=<${schema.type}>`;
 }
 
+/** The settings of a layer as options, for its overlays: a layer without types has no other place to show them. */
+export function layerOptions({ spec, types }: Layer): readonly OptionEntry[] {
+  return optionEntries(spec.fields, types);
+}
+
 type Plugin = Pick<Protocol | Layer, "name" | "types" | "spec" | "end">;
 
 function addressEntries<P extends Plugin>(

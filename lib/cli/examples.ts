@@ -2,6 +2,7 @@
 import { listenOptions } from "../config/engine_options.ts";
 import type { AddressType, Direction } from "../protocol.ts";
 import type { OptionEntry, TypeEntry } from "./catalog.ts";
+import type { OverlayEntry } from "./overlays.ts";
 
 /** A command line with an address of this type, and with this option where one is given. */
 export function exampleOf(entry: TypeEntry, option?: OptionEntry): string {
@@ -27,6 +28,13 @@ const oneWay: Readonly<Record<string, Direction>> = { rdonly: "read", wronly: "w
 const firstOnly: ReadonlySet<string> = new Set(
   Object.keys(listenOptions.fields).map((key) => key.replaceAll("_", "-")),
 );
+
+/** A command line with this overlay, and with this option of it where one is given. */
+export function overlayExample({ name, role }: OverlayEntry, option?: OptionEntry): string {
+  const more = option ? `,${exampleOption(option)}` : "";
+  if (role === "listen") return `l7mp ${name}:TCP-LISTEN:8080,fork${more} PIPE`;
+  return `l7mp - ${name}:TCP:127.0.0.1:8080${more}`;
+}
 
 export interface OptionUse {
   readonly entry: TypeEntry;

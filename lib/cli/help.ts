@@ -3,10 +3,10 @@ import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import { nearest } from "../schema.ts";
 import { usage } from "../config/parameters.ts";
-import { catalog, optionUsage, type TypeEntry } from "./catalog.ts";
-import { exampleOf, optionExample } from "./examples.ts";
+import { catalog, type OptionEntry, optionUsage, type TypeEntry } from "./catalog.ts";
+import { exampleOf, optionExample, overlayExample } from "./examples.ts";
 import { type GlobalOption, globalOptions, groups } from "./options.ts";
-import { overlayEntries } from "./overlays.ts";
+import { overlayEntries, type OverlayEntry } from "./overlays.ts";
 
 const lineWidth = 110;
 
@@ -51,14 +51,15 @@ export function topicText(registry: Registry, topic: string): string {
   const sections = [
     ...globalOptions.filter(({ names }) => names.some((n) => n === topic || normal(n) === wanted)).map(globalSection),
     ...entries.filter(({ type }) => type.names.some((name) => normal(name) === wanted)).map(typeSection),
-    ...overlays.filter(({ name }) => name === wanted).map(({ name, help }) => `${name}:<address>\n  ${help}`),
+    ...overlays.filter(({ name }) => name === wanted).map(overlaySection),
     ...optionsNamed(entries, wanted),
+    ...overlays.flatMap((overlay) => overlayOptionsNamed(overlay, wanted)),
   ];
   if (sections.length === 0) {
     const names = [
       ...entries.flatMap(({ type, options }) => [...type.names, ...options.map(({ name }) => name)]),
       ...globalOptions.flatMap(({ names }) => names.map(normal)),
-      ...overlays.map(({ name }) => name),
+      ...overlays.flatMap(({ name, options }) => [name, ...options.map(({ name }) => name)]),
     ];
     const near = nearest(wanted, names);
     throw new ConfigError(
@@ -83,7 +84,7 @@ export function globalUsage({ names, value }: GlobalOption): string {
 }
 
 function globalSection(option: GlobalOption): string {
-  return [globalUsage(option), `  ${option.help}`, `Example: ${option.example}`].join("\n");
+  return [globalUsage(option), ...wrap(option.help, 2), `Example: ${option.example}`].join("\n");
 }
 
 function typeUsage({ type }: TypeEntry, level: 1 | 2 | 3): string {
@@ -103,13 +104,27 @@ function typeSection(entry: TypeEntry): string {
   }
   return [
     usage(type),
-    `  ${type.help}`,
+    ...wrap(type.help, 2),
     ...facts.map((fact) => `  ${fact}`),
-    ...(options.length > 0
-      ? ["Options:", ...table(options.map((o) => [optionUsage(o), o.schema.notes.help ?? ""]), 2)]
-      : []),
+    ...optionList(options),
     `Example: ${exampleOf(entry)}`,
   ].join("\n");
+}
+
+function overlaySection(overlay: OverlayEntry): string {
+  const { name, help, options, like } = overlay;
+  return [
+    `${name}:<address>`,
+    ...wrap(help, 2),
+    ...(like.length > 0 ? [`  options: those of ${like.join(" and ")}`] : []),
+    ...optionList(options),
+    `Example: ${overlayExample(overlay)}`,
+  ].join("\n");
+}
+
+function optionList(options: readonly OptionEntry[]): string[] {
+  if (options.length === 0) return [];
+  return ["Options:", ...table(options.map((o) => [optionUsage(o), o.schema.notes.help ?? ""]), 2)];
 }
 
 const endTexts: Readonly<Record<string, string>> = {
@@ -119,23 +134,36 @@ const endTexts: Readonly<Record<string, string>> = {
   zero: "an empty datagram is sent",
 };
 
-/** One section for each meaning the option has: types may use one name for different things. */
+/** One section for each meaning the option has, that of listeners first: types may use one name for different things. */
 function optionsNamed(entries: readonly TypeEntry[], wanted: string): string[] {
   const all = entries.flatMap((entry) => entry.options.map((option) => ({ entry, option })));
   const found = all.filter(({ option }) => [option.name, ...option.aliases].some((name) => normal(name) === wanted));
-  return Map.groupBy(found, ({ option }) => option.schema.notes.help).values().map((uses) => {
-    const { option } = uses[0]!;
-    const fixed = option.schema.notes.default;
-    return [
-      optionUsage(option),
-      ...wrap(option.schema.notes.help ?? "", 2),
-      ...(option.aliases.length > 0 ? [`  aliases: ${option.aliases.join(" ")}`] : []),
-      ...(fixed !== undefined ? [`  default: ${option.schema.print(fixed)}`] : []),
-      ...(option.schema.repeatable ? ["  may be given several times"] : []),
-      ...wrap(`for: ${uses.map(({ entry: { type } }) => type.names[0]!).join(" ")}`, 2),
-      `Example: ${optionExample(uses)}`,
-    ].join("\n");
+  const [listening, others] = [true, false].map((listens) =>
+    found.filter(({ entry: { type } }) => (type.role === "listen") === listens)
+  );
+  return Map.groupBy([...listening!, ...others!], ({ option }) => option.schema.notes.help).values().map((uses) => {
+    const takers = uses.map(({ entry: { type } }) => type.names[0]!);
+    return optionText(uses[0]!.option, optionExample(uses), takers);
   }).toArray();
+}
+
+function overlayOptionsNamed(overlay: OverlayEntry, wanted: string): string[] {
+  return overlay.options
+    .filter(({ name, aliases }) => [name, ...aliases].some((name) => normal(name) === wanted))
+    .map((option) => optionText(option, overlayExample(overlay, option), [`${overlay.name}:`]));
+}
+
+function optionText(option: OptionEntry, example: string, takers: readonly string[]): string {
+  const { notes, repeatable } = option.schema;
+  return [
+    optionUsage(option),
+    ...wrap(notes.help ?? "", 2),
+    ...(option.aliases.length > 0 ? [`  aliases: ${option.aliases.join(" ")}`] : []),
+    ...(notes.default !== undefined ? [`  default: ${option.schema.print(notes.default)}`] : []),
+    ...(repeatable ? ["  may be given several times"] : []),
+    `Example: ${example}`,
+    ...wrap(`for: ${takers.join(" ")}`, 2),
+  ].join("\n");
 }
 
 /** All options of addresses by their group, each meaning once. */

@@ -4,7 +4,10 @@ import { usage } from "../config/parameters.ts";
 import { catalog, type OptionEntry, optionUsage, type TypeEntry } from "./catalog.ts";
 import { globalUsage } from "./help.ts";
 import { globalOptions } from "./options.ts";
-import { overlayEntries } from "./overlays.ts";
+import { overlayEntries, type OverlayEntry } from "./overlays.ts";
+
+const ignoreStart = "<!-- deno-fmt-ignore-start -->";
+const ignoreEnd = "<!-- deno-fmt-ignore-end -->";
 
 /** Every table by the name in its markers. */
 export function tables(registry: Registry): Readonly<Record<string, string>> {
@@ -12,16 +15,16 @@ export function tables(registry: Registry): Readonly<Record<string, string>> {
   const addresses = entries.filter(({ what }) => what === "address");
   return {
     options: markdown(["Option", "Meaning"], globalOptions.map((option) => [code(globalUsage(option)), option.help])),
-    types: markdown(["Address", "Aliases", "Kind", "Meaning"], addresses.filter(anyVersion).map(typeRow)),
+    types: markdown(["Address", "Kind", "Meaning"], addresses.filter(anyVersion).map(typeRow)),
     overlays: markdown(
       ["Overlay", "Meaning"],
-      overlayEntries(registry).map(({ name, help }) => [code(`${name}:`), help]),
+      overlayEntries(registry).map(overlayRow),
     ),
     transforms: markdown(
       ["Transform", "Meaning"],
       entries.filter(({ what }) => what === "transform").map(({ type }) => [code(usage(type)), type.help]),
     ),
-    "address-options": markdown(["Option", "Aliases", "For", "Meaning"], optionRows(addresses)),
+    "address-options": optionTables(addresses),
   };
 }
 
@@ -33,7 +36,7 @@ export function fillTables(text: string, registry: Registry): string {
     const table = all[name];
     if (table === undefined) throw new RangeError(`there is no table "${name}"`);
     seen.add(name);
-    return `${begin}\n${table}\n${end}`;
+    return `${begin}\n${ignoreStart}\n\n${table}\n${ignoreEnd}\n\n${end}`;
   });
   const missing = Object.keys(all).find((name) => !seen.has(name));
   if (missing !== undefined) throw new RangeError(`nothing marks the place of the table "${missing}"`);
@@ -47,24 +50,68 @@ function anyVersion({ type }: TypeEntry): boolean {
 
 function typeRow({ type, kind, direction }: TypeEntry): string[] {
   const limits = { both: "", read: ", read only", write: ", write only" }[direction];
-  return [code(usage(type)), type.names.slice(1).map(code).join(" "), `${kind}${limits}`, type.help];
+  const aliases = type.names.length > 1 ? `; also ${type.names.slice(1).map(code).join(" ")}` : "";
+  return [code(usage(type)), `${kind}${limits}`, type.help + aliases];
 }
 
-function optionRows(entries: readonly TypeEntry[]): string[][] {
-  const uses = entries.flatMap((entry) => entry.options.map((option) => ({ entry, option })));
-  const meanings = Map.groupBy(uses, ({ option }) => `${option.group}\0${option.name}\0${option.schema.notes.help}`);
-  const rows = [...meanings.values()].map((uses) => ({
-    option: uses[0]!.option,
-    takers: uses.map(({ entry }) => entry),
-  }));
-  return [...Map.groupBy(rows, ({ option }) => option.group).values()].flatMap((group) =>
-    group.toSorted((a, b) => a.option.name < b.option.name ? -1 : 1).map(({ option, takers }) => [
-      code(optionUsage(option)),
-      option.aliases.map(code).join(" "),
-      takersText(takers, entries),
-      meaningOf(option),
-    ])
-  );
+function overlayRow({ name, help, options }: OverlayEntry): string[] {
+  const more = options.length > 0 ? `; options ${options.map((option) => code(optionUsage(option))).join(" ")}` : "";
+  return [code(`${name}:`), help + more];
+}
+
+/** The tables of the options of addresses, each below the name of its group. */
+function optionTables(addresses: readonly TypeEntry[]): string {
+  const uses = addresses.flatMap((entry) => entry.options.map((option) => ({ option, taker: familyOf(entry) })));
+  const groups = Map.groupBy(uses, ({ option }) => headings[option.group] ?? option.group);
+  return [...new Set([...Object.values(headings), ...groups.keys()])].filter((heading) => groups.has(heading))
+    .map((heading) => `#### ${heading}\n\n${markdown(["Option", "Meaning"], optionRows(groups.get(heading)!))}`)
+    .join("\n");
+}
+
+/** What groups of options are called here, in the order of the tables. */
+const headings: Readonly<Record<string, string>> = {
+  listening: "Listeners",
+  connecting: "Connecting",
+  ends: "Ends",
+  data: "Data",
+  address: "Sockets",
+  socket: "Sockets",
+  multicast: "Multicast",
+  ownership: "Paths of UNIX sockets",
+  files: "Files",
+  terminal: "Terminals",
+  programs: "Programs",
+  other: "Programs",
+  tls: "TLS",
+  websocket: "WebSocket",
+  http: "HTTP",
+  proxy: "Proxies",
+};
+
+interface Use {
+  readonly option: OptionEntry;
+  /** Type that takes it. */
+  readonly taker: string;
+}
+
+/** One row an option; a meaning that only few of the group's types give it names them. */
+function optionRows(uses: readonly Use[]): string[][] {
+  const all = new Set(uses.map(({ taker }) => taker)).size;
+  return [...Map.groupBy(uses, ({ option }) => option.name)].toSorted(([a], [b]) => a < b ? -1 : 1).map(([, uses]) => {
+    const meanings = [...Map.groupBy(uses, ({ option }) => option.schema.notes.help).values()].map((uses) => {
+      const takers = [...new Set(uses.map(({ taker }) => taker))];
+      const few = takers.length <= 4 && takers.length < all;
+      return few ? `${meaningOf(uses[0]!.option)} (${takers.join(", ")})` : meaningOf(uses[0]!.option);
+    });
+    const { option } = uses[0]!;
+    const aliases = option.aliases.length > 0 ? `; also ${option.aliases.map(code).join(" ")}` : "";
+    return [code(optionUsage(option)), meanings.join("; or: ") + aliases];
+  });
+}
+
+/** The type without the forms for one IP version: `UDP4` counts as `UDP`. */
+function familyOf({ type: { names, preset } }: TypeEntry): string {
+  return preset?.pf === undefined ? names[0]! : names[0]!.replace(/[46]/, "");
 }
 
 function meaningOf({ schema }: OptionEntry): string {
@@ -72,25 +119,12 @@ function meaningOf({ schema }: OptionEntry): string {
   return value === undefined || help.includes("efault") ? help : `${help} (default ${schema.print(value)})`;
 }
 
-/** `all`, `listeners`, or the families of types. */
-function takersText(takers: readonly TypeEntry[], all: readonly TypeEntry[]): string {
-  const listens = ({ type }: TypeEntry) => type.role === "listen";
-  if (takers.length === all.length) return "all";
-  if (takers.every(listens) && takers.length === all.filter(listens).length) return "listeners";
-  if (!takers.some(listens) && takers.length === all.filter((entry) => !listens(entry)).length) {
-    return "all but listeners";
-  }
-  const families = new Set(takers.filter(anyVersion).map(({ type }) => type.names[0]!));
-  return [...families].join(", ");
-}
-
 function code(text: string): string {
   return `\`${text.replaceAll("|", "\\|")}\``;
 }
 
-/** Columns are padded as `deno fmt` pads them, so that both leave each other's work alone. */
+/** Columns are not padded, which `deno fmt` is told to leave so: the page stays small and its lines short. */
 function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, i) => Math.max(3, ...[head, ...rows].map((row) => row[i]!.length)));
-  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line), ""].join("\n");
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line), ""].join("\n");
 }

@@ -23,7 +23,7 @@ export const streamOptions = s.object({
   null_lines: s.boolean({ group: "data", help: "As lines, separated by NUL" }),
   strict: s.boolean({ group: "data", help: "With lines: drop those that are too long or unfinished, with a warning" }),
   chunks: s.boolean({ group: "data", help: "Each block read is a message" }),
-  idle_timeout: s.duration({ negative: true, group: "sessions", help: "End the session after this long without data" }),
+  idle_timeout: s.duration({ negative: true, group: "ends", help: "End the session after this long without data" }),
 });
 export type StreamOptions = s.SpecOf<typeof streamOptions>;
 
@@ -31,30 +31,30 @@ const net = s.custom("net", parseNet, printNet);
 
 /** For listeners. */
 export const listenOptions = s.object({
-  fork: s.boolean({ group: "sessions", help: "Serve many sessions, not only the first" }),
-  oneshot: s.boolean({ group: "sessions", help: "Serve one session where fork is implied" }),
+  fork: s.boolean({ group: "listening", help: "Serve many sessions, not only the first" }),
+  oneshot: s.boolean({ group: "listening", help: "Serve one session where fork is implied" }),
   max_children: s.integer({
     min: 1,
-    group: "sessions",
+    group: "listening",
     aliases: ["max-sessions", "conncap"],
     help: "Sessions at a time; further peers wait",
   }),
   accept_timeout: s.duration({
-    group: "sessions",
+    group: "listening",
     aliases: ["listen-timeout"],
     help: "Fail when nobody has come within this time",
   }),
-  range: s.list(net, { group: "sessions", help: "Serve only peers in this network; repeatable" }),
-  sourceport: s.integer({ min: 0, max: 65535, group: "sessions", aliases: ["sp"], help: "Serve only this peer port" }),
+  range: s.list(net, { group: "listening", help: "Serve only peers in this network; repeatable" }),
+  sourceport: s.integer({ min: 0, max: 65535, group: "listening", aliases: ["sp"], help: "Serve only this peer port" }),
 });
 export type ListenOptions = s.SpecOf<typeof listenOptions>;
 
 /** For connectors and local endpoints. */
 export const connectOptions = s.object({
-  fork: s.boolean({ group: "sessions", help: "Connect again after each session" }),
+  fork: s.boolean({ group: "connecting", help: "Connect again after each session" }),
   max_children: s.integer({
     min: 1,
-    group: "sessions",
+    group: "connecting",
     aliases: ["max-sessions", "conncap"],
     help: "With fork: sessions at a time",
   }),
@@ -65,7 +65,8 @@ export const connectOptions = s.object({
   connect_timeout: s.duration({ group: "connecting", help: "Limit for opening, name resolution included" }),
   reconnect: s.attempts({
     group: "connecting",
-    help: "Open a lost connection again, with at most this many attempts (default: for ever); the session goes on",
+    help: "Open a lost connection again, with at most this many attempts (default: for ever); the session goes on; " +
+      "with retry= or forever for the first",
     example: "5",
   }),
   reconnect_on: s.choice(["any", "error"], {

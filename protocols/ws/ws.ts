@@ -20,7 +20,8 @@ export const ws: Layer<WsSpec> = {
       names: ["WS-LISTEN", "WS-L", "WEBSOCKET-LISTEN", "WEBSOCKET-L", "L-WS", "LISTEN-WS"],
       role: "listen",
       parameters: { form: "[host:]port", path: true },
-      help: "Accept WebSocket connections",
+      help:
+        "Accept WebSocket connections; to a byte stream messages are joined: lines, lengthprefix or jsonencap keep them apart",
     },
     {
       names: ["WSS", "WSS-CONNECT"],
