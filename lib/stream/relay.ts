@@ -144,8 +144,14 @@ class Relay implements EventListenerObject {
   async #shut(source: Stream, sink: Stream, sides: PumpOptions["sides"]): Promise<void> {
     this.#options.onEnd?.(sides.source);
     this.#open ??= sides.sink;
+    const { lingerMs, openLingerMs = lingerMs, answerMs = lingerMs, flows } = this.#options;
+    const given = sides === toUpstream ? flows.ltr : flows.rtl;
+    if (sink.info.answer === "written" && given.bytes === 0) {
+      // An answer without a byte has not begun: a program that failed can still make it an error.
+      this.#limit("answer", answerMs);
+      await Promise.race([onSide(sides.source, source.finished?.()), this.#ended.promise]);
+    }
     await onSide(sides.sink, sink.closeWrite(source.ending));
-    const { lingerMs, openLingerMs = lingerMs, answerMs = lingerMs } = this.#options;
     if (source.info.answer === "written" || sink.info.answer === "read") this.#limit("answer", answerMs);
     else this.#limit("linger", sink.kind === "datagram" && sink.staysOpen ? openLingerMs : lingerMs);
     if (--this.#running > 0) return;

@@ -106,6 +106,38 @@ Deno.test("relay() holds the writer back while the reader is slow", async () => 
   assertEquals((await done).end, "eof");
 });
 
+for (const outcome of ["well", "badly"] as const) {
+  Deno.test(`relay() ends an answer without a byte only when what gave it has ended ${outcome}`, async () => {
+    const [client, lower] = bytePair();
+    const [server, upper] = bytePair();
+    const gone = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    let answered = false;
+    const downstream = delegateBytes(lower, {
+      info: { ...lower.info, answer: "written" },
+      closeWrite: (ending) => {
+        answered = true;
+        return lower.closeWrite(ending);
+      },
+    });
+    const finished = () => {
+      asked.resolve();
+      return gone.promise;
+    };
+    const { done } = start(downstream, delegateBytes(upper, { finished }));
+    await Promise.all([client.closeWrite(), server.closeWrite()]);
+    await asked.promise;
+    assertEquals(answered, false);
+    if (outcome === "well") gone.resolve();
+    else gone.reject(new StreamError("exited with status 3"));
+    const { end, error } = await done;
+    assertEquals([end, answered], outcome === "well" ? ["eof", true] : ["error", false]);
+    if (outcome === "badly") assertEquals((error as StreamError).side, "upstream");
+    client.abort();
+    server.abort();
+  });
+}
+
 for (const open of ["downstream", "upstream"] as const) {
   Deno.test(`relay() tells that ${open} was silent after the other side's end`, async () => {
     const told: unknown[] = [];

@@ -67,7 +67,8 @@ export interface ByteStream {
   abort(reason?: unknown): void;
   /**
    * Resolves when everything behind the stream is gone (a child has exited), rejecting if that went wrong (exit
-   * status not 0). Called after both directions ended, before `abort`. Absent: nothing to wait for.
+   * status not 0). Called after both directions ended, before `abort`; after the end of reading alone where an answer
+   * depends on it. May be called twice. Absent: nothing to wait for.
    */
   finished?(): Promise<void>;
 }

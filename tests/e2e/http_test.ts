@@ -196,6 +196,17 @@ acceptance("HTTP-LISTEN", "a program that thinks for a while is waited for", asy
   assertMatch(await ask(run, port, request()), /thought\n/);
 });
 
+acceptance("HTTP-LISTEN", "a program that fails before it has said anything is 502", async (run) => {
+  const [port, quietPort] = [run.port(), run.port()];
+  const failed = / E .*exited with status 3/;
+  await run.serve([`http-l:127.0.0.1:${port},fork`, "SYSTEM:exec >&-; sleep 0.2; exit 3"], { tcp: port }, {
+    stderr: failed,
+  });
+  assertMatch(await ask(run, port, request()), /^HTTP\/1\.1 502 Bad Gateway\r\n/);
+  await run.serve([`http-l:127.0.0.1:${quietPort},fork`, "SYSTEM:exit 0"], { tcp: quietPort });
+  assertMatch(await ask(run, quietPort, request()), /^HTTP\/1\.1 200 OK\r\n/);
+});
+
 acceptance("HTTP-LISTEN", "an upload is confirmed once it is stored, and refused when it cannot be", async (run) => {
   const [port, fullPort] = [run.port(), run.port()];
   const file = run.path("file");
