@@ -116,7 +116,6 @@ export function stackedCarriers(all: readonly Carrier[]): Carrier[] {
       ...tls,
       name: "lines over TLS",
       listener: (place) => `${tls.listener(place)},lines`,
-      connector: (place) => `${tls.connector(place)},lines`,
     },
     {
       ...ws,
