@@ -67,6 +67,12 @@ Deno.test("planDocument() makes steps of options, read side forward, write side 
   assertEquals((listener!.ingress[3]!.spec as { sep: string }).sep, "\0");
 });
 
+Deno.test("planDocument() cuts bytes into lines before a byte address of lines gives each its end", () => {
+  const { listeners: [listener] } = plan(["-", "tcp:h:1,lines"]);
+  assertEquals(stepsOf(listener!.ingress), ["<LINES(byte)", "<LINES(datagram)"]);
+  assertEquals(stepsOf(listener!.egress), [">LINES(byte)"]);
+});
+
 Deno.test("planDocument() frames the byte side of a WebSocket in line mode", () => {
   const { listeners: [listener], warnings } = plan(["-", "ws:h:1"]);
   assertEquals(stepsOf(listener!.ingress), ["<LINES(byte)"]);

@@ -22,6 +22,8 @@ interface Part {
   readonly spec: unknown;
   readonly reverse: boolean;
   readonly name: string;
+  /** Stands for `lines` or `null-lines` of the address that data goes to. */
+  readonly framesTarget?: boolean;
 }
 
 /** The steps in the order data flows, and the kind that comes out of the last one. Throws `ConfigError`. */
@@ -35,7 +37,7 @@ export function planSteps({ chain, from, to, registry, at }: Flow): { steps: Pla
   let kind = kindOf(from);
   const steps: PlannedStep[] = [];
   for (
-    const { transform, spec, reverse, name } of [
+    const { transform, spec, reverse, name, framesTarget } of [
       ...optionParts(from, registry, false),
       ...between,
       ...optionParts(to, registry, true),
@@ -45,8 +47,12 @@ export function planSteps({ chain, from, to, registry, at }: Flow): { steps: Pla
       const cure = kind === "byte" ? "; insert LINES or LENGTHPREFIX before it" : "";
       throw new ConfigError(`${name} needs ${words[transform.needs]}, but ${words[kind]} come to it${cure}`);
     }
-    steps.push({ transform, spec, reverse, input: kind });
-    if (transform.gives === "other") kind = otherKind(kind);
+    // Bytes for a byte address of lines: cut into lines first, so that it is lines that get their ends again.
+    const reframe = framesTarget && kind === "byte" && kindOf(to) === "byte";
+    for (let times = reframe ? 2 : 1; times > 0; times--) {
+      steps.push({ transform, spec, reverse, input: kind });
+      if (transform.gives === "other") kind = otherKind(kind);
+    }
   }
   return { steps, output: kind };
 }
@@ -72,7 +78,7 @@ function optionParts({ levels: [{ settings }] }: Stack, registry: Registry, towa
     if (!transform) throw new ConfigError(`option "${key}" needs ${wanted}, which this build lacks`);
     const strict = key !== "chunks" && settings.strict === true;
     const spec = transform.spec.parse({ ...(key === "null_lines" && { sep: "\0" }), ...(strict && { strict }) }, key);
-    parts.push({ transform, spec, reverse: towards, name: wanted });
+    parts.push({ transform, spec, reverse: towards, name: wanted, framesTarget: towards && key !== "chunks" });
   }
   return towards ? parts.reverse() : parts;
 }

@@ -1,13 +1,13 @@
-// @ts-types="../../tests/deno_std.d.ts"
+// @ts-types="../deno_std.d.ts"
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { L7mpError, LimitError, StreamError } from "../errors.ts";
-import { silentLog } from "../log.ts";
+import { L7mpError, LimitError, StreamError } from "../../lib/errors.ts";
+import { silentLog } from "../../lib/log.ts";
 import { lengthPrefixCodec } from "../../protocols/length_prefix.ts";
-import { collectingLog } from "../../tests/support/steps.ts";
-import { bytesOf, readAll, textOf } from "../../tests/support/streams.ts";
-import { framed } from "./framer.ts";
-import { bytePair } from "./memory.ts";
-import type { ByteStream } from "./stream.ts";
+import { collectingLog } from "../support/steps.ts";
+import { bytesOf, readAll, textOf } from "../support/streams.ts";
+import { framed } from "../../lib/stream/framer.ts";
+import { bytePair } from "../../lib/stream/memory.ts";
+import type { ByteStream } from "../../lib/stream/stream.ts";
 
 const codec = lengthPrefixCodec({ prefixBytes: 1, littleEndian: false, maxBytes: 100, maxOption: "max" });
 const message = (text: string) => ({ data: bytesOf(text) });

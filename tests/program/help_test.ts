@@ -1,7 +1,7 @@
-// @ts-types="../../tests/deno_std.d.ts"
+// @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { registry } from "../../protocols/mod.ts";
-import { topicText } from "./help.ts";
+import { topicText } from "../../lib/cli/help.ts";
 
 Deno.test("topicText() of an overlay without types of its own lists its options", () => {
   assertStringIncludes(topicText(registry, "log"), "\n  log-file=<string> ");
