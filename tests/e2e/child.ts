@@ -131,6 +131,7 @@ export class Child {
 
   /** Sends a signal that is not meant to end the program. */
   poke(signal: Deno.Signal): void {
+    if (this.#status !== undefined) throw new Error(`it has ended by itself\n${this.describe()}`);
     this.#process.kill(signal);
   }
 

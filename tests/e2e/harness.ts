@@ -23,7 +23,7 @@ export const measuredL7mp: Program = {
     Deno.execPath(),
     "run",
     "-A",
-    "--v8-flags=--expose-gc",
+    "--v8-flags=--expose-gc,--max-semi-space-size=4",
     `--preload=${new URL("collect_garbage.ts", import.meta.url).pathname}`,
     mainPath,
   ],
