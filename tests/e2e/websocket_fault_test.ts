@@ -117,7 +117,7 @@ for (
       "talks nonsense",
       "",
       (peer: Peer) => peer.send("SSH-2.0-x\r\n\r\n"),
-      /ws:\/\/127\.0\.0\.1:\d+\/: WebSocket handshake failed: /,
+      /ws:\/\/127\.0\.0\.1:\d+\/: the server's answer is not HTTP; is it a WebSocket server\?/,
     ],
     [
       "sends a byte now and then",
