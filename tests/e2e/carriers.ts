@@ -7,7 +7,7 @@
 
 import type { Certificates } from "../support/certificates.ts";
 import type { Bound, Child, Run } from "./harness.ts";
-import { Peer } from "./peers.ts";
+import { callers, Peer } from "./peers.ts";
 import { serveHttpProxy, serveSocks5 } from "./proxies.ts";
 
 /** Where a carrier runs; it takes of these what it needs. */
@@ -250,7 +250,7 @@ export class Backend {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
     this.#listener = listener;
     this.#own((async () => {
-      for await (const conn of listener) this.#serve(new Peer(conn));
+      for await (const conn of callers(listener)) this.#serve(new Peer(conn));
     })());
   }
 

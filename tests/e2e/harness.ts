@@ -199,11 +199,14 @@ export class Run implements AsyncDisposable {
 
 /**
  * A port that is free for TCP and UDP. It lies below the range from which the kernel takes ports for connections by
- * itself, so that no connection takes it meanwhile.
+ * itself, so that no connection takes it meanwhile, and no connection that ended lately had it: socat without
+ * `reuseaddr` could not bind it.
  */
 export function freePort(): number {
+  const connections = ["tcp", "tcp6"].map((name) => Deno.readTextFileSync(`/proc/net/${name}`)).join("");
   while (true) {
     const port = 10_000 + Math.floor(Math.random() * 22_000);
+    if (connections.includes(`:${port.toString(16).toUpperCase().padStart(4, "0")} `)) continue;
     try {
       Deno.listen({ hostname: "0.0.0.0", port }).close();
       Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port }).close();

@@ -86,6 +86,19 @@ export async function connect(run: Run, where: Where): Promise<Peer> {
   return peer;
 }
 
+/** The callers of a listener until it is closed, without those that were gone before they could be accepted. */
+export async function* callers(listener: Deno.Listener): AsyncGenerator<Deno.Conn> {
+  while (true) {
+    try {
+      yield await listener.accept();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotConnected) continue;
+      if (error instanceof Deno.errors.BadResource) return;
+      throw error;
+    }
+  }
+}
+
 /** A stream server; `handle` runs once for every connection, which is closed after it. Errors of peers that leave are ignored. */
 export function serveStreams(run: Run, where: Where, handle: (peer: Peer) => Promise<void>): { connections: number } {
   const listener: Deno.Listener = "tcp" in where
@@ -95,7 +108,7 @@ export function serveStreams(run: Run, where: Where, handle: (peer: Peer) => Pro
   const peers = new Set<Peer>();
   const tasks: Promise<void>[] = [];
   const accepting = (async () => {
-    for await (const conn of listener) {
+    for await (const conn of callers(listener)) {
       seen.connections++;
       const peer = new Peer(conn);
       peers.add(peer);
