@@ -11,6 +11,8 @@ export interface ErrorOptions {
   readonly code?: string;
   readonly side?: Side;
   readonly retryable?: boolean;
+  /** What it is called where faults have HTTP's numbers: 404 no route, 503 no endpoint. Absent: told from the class. */
+  readonly status?: number;
   readonly cause?: unknown;
 }
 
@@ -19,6 +21,8 @@ export abstract class L7mpError extends Error {
   abstract readonly exitStatus: number;
   readonly code: string;
   readonly retryable: boolean;
+  /** The HTTP status of the fault, for callers whose protocol has such (HTTP, WebSocket, JSONSocket). */
+  readonly status: number | undefined;
   /** Set once, by whoever knows: the relay, when a stream did not. */
   side: Side | undefined;
   /**
@@ -32,6 +36,7 @@ export abstract class L7mpError extends Error {
     this.name = new.target.name;
     this.code = options.code ?? options.defaultCode;
     this.side = options.side;
+    this.status = options.status;
     this.retryable = options.retryable ?? options.defaultRetryable;
   }
 }

@@ -23,6 +23,19 @@ export interface Context {
   readonly blockBytes?: number;
   /** The caller of this session, when address1 is a listener: for the environment of programs. */
   readonly downstream?: StreamInfo;
+  /** What is known of the session, after the rewrites of its rule: plain data, see `sessionMetadata`. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /**
+   * What sessions of one process share, such as the rooms of SYNC: made by the first that asks for `key`, kept by the
+   * proxy until it stops.
+   */
+  shared?<T>(key: object, make: () => T): T;
+  /** The REST API, for an endpoint that serves it (`L7mpController`). Absent: this process has none. Never rejects. */
+  control?(request: Request, caller: StreamInfo): Promise<Response>;
+  /** The metrics as Prometheus reads them, and their content type. Absent: this process has none. */
+  metrics?(): Promise<{ readonly text: string; readonly contentType: string }>;
+  /** Steps or stages of the session stand between this endpoint and the caller: lengths told by one are not the other's. */
+  readonly transformed?: boolean;
   /** Name of the session: `cli-1`. */
   readonly sessionName?: string;
   /**

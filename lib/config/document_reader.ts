@@ -3,7 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import type { StreamKind } from "../stream/stream.ts";
 import { addressFromSpec } from "./address_printer.ts";
-import type { ClusterDocument, ListenerDocument, RouteDocument, TransformDocument } from "./document.ts";
+import type { InlineCluster, InlineListener, InlineRoute, InlineTransform } from "./document.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
 import type { AnyTransform } from "./names.ts";
 import { type Level, ownerOf, pluginOf, type Settings, type Stack } from "./stack.ts";
@@ -13,8 +13,8 @@ export type Kind = StreamKind | "either";
 
 export interface ReadListener {
   readonly at: string;
-  readonly document: ListenerDocument;
-  readonly route: RouteDocument;
+  readonly document: InlineListener;
+  readonly route: InlineRoute;
   /** Path of the route. */
   readonly routeAt: string;
   readonly source: ParsedAddress;
@@ -22,7 +22,7 @@ export interface ReadListener {
 }
 
 /** Reads listener number `i`, whose structure has been checked. Throws `ConfigError`. */
-export function readListener(document: ListenerDocument, i: number, registry: Registry): ReadListener {
+export function readListener(document: InlineListener, i: number, registry: Registry): ReadListener {
   const at = `listeners[${i}]`;
   if (document.rules.length !== 1) {
     throw new ConfigError(`${at}.rules: there are ${document.rules.length}, but exactly one rule is supported`);
@@ -39,7 +39,7 @@ export function readListener(document: ListenerDocument, i: number, registry: Re
   };
 }
 
-function readDestination({ spec, endpoints = [] }: ClusterDocument, registry: Registry, at: string): ParsedAddress {
+function readDestination({ spec, endpoints = [] }: InlineCluster, registry: Registry, at: string): ParsedAddress {
   const address = addressFromSpec(spec, "destination", registry, `${at}.spec`);
   if (endpoints.length === 0) return address;
   if (endpoints.length > 1) {
@@ -58,7 +58,7 @@ function readDestination({ spec, endpoints = [] }: ClusterDocument, registry: Re
 
 /** Reads one transform and its settings. */
 export function readTransform(
-  { spec }: TransformDocument,
+  { spec }: InlineTransform,
   registry: Registry,
   at: string,
 ): { transform: AnyTransform; settings: Settings; reverse: boolean } {

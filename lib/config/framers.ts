@@ -1,6 +1,6 @@
 /** What the planner adds to a document by itself, visibly: line mode of WebSockets, LINES beside JSONENCAP. */
 import type { Registry } from "../protocol.ts";
-import type { Document, ListenerDocument, TransformDocument } from "./document.ts";
+import type { Document, InlineListener, InlineTransform } from "./document.ts";
 import { flowKind, half, type Kind, otherKind, readListener, readTransform } from "./document_reader.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
 import { mainLevel, pluginOf } from "./stack.ts";
@@ -14,7 +14,7 @@ export function completeDocument(document: Document, registry: Registry): Docume
   return { ...document, listeners: document.listeners.map((listener, i) => complete(listener, i, registry)) };
 }
 
-function complete(before: ListenerDocument, i: number, registry: Registry): ListenerDocument {
+function complete(before: InlineListener, i: number, registry: Registry): InlineListener {
   const listener = withLineMode(before, i, registry);
   const { route, routeAt, source, target } = readListener(listener, i, registry);
   const ingress = withLines(route.ingress ?? [], half(source, "read"), half(target, "write"), false);
@@ -27,13 +27,13 @@ function complete(before: ListenerDocument, i: number, registry: Registry): List
   });
 
   function withLines(
-    chain: readonly TransformDocument[],
+    chain: readonly InlineTransform[],
     from: Parameters<typeof flowKind>[0],
     to: Parameters<typeof flowKind>[0],
     reverse: boolean,
-  ): TransformDocument[] {
-    const lines: TransformDocument = { spec: { protocol: "LINES", ...(reverse && { reverse: true }) } };
-    const result: TransformDocument[] = [];
+  ): InlineTransform[] {
+    const lines: InlineTransform = { spec: { protocol: "LINES", ...(reverse && { reverse: true }) } };
+    const result: InlineTransform[] = [];
     let kind: Kind = flowKind(from);
     let last: string | undefined;
     for (const [n, item] of chain.entries()) {
@@ -56,16 +56,16 @@ function isJson(name: string | undefined): boolean {
 }
 
 function withRoute(
-  listener: ListenerDocument,
-  route: ListenerDocument["rules"][0]["action"]["route"],
-): ListenerDocument {
+  listener: InlineListener,
+  route: InlineListener["rules"][0]["action"]["route"],
+): InlineListener {
   return { ...listener, rules: [{ action: { route } }] };
 }
 
 /** Where people type: one line is one message of a WebSocket on the other side. */
 const terminals = new Set(["Stdio", "STDIO", "STDIN", "STDOUT", "STDERR", "READLINE"]);
 
-function withLineMode(listener: ListenerDocument, i: number, registry: Registry): ListenerDocument {
+function withLineMode(listener: InlineListener, i: number, registry: Registry): InlineListener {
   const { route, routeAt, source, target } = readListener(listener, i, registry);
   const plain = (["ingress", "egress"] as const).every((key) =>
     (route[key] ?? []).every((item, n) => {

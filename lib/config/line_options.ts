@@ -1,5 +1,5 @@
 /** `--null` and `--strict`: how lines are told apart, written into the document wherever there are lines. */
-import type { Document, SpecDocument, TransformDocument } from "./document.ts";
+import type { Document, InlineTransform, SpecDocument } from "./document.ts";
 
 export interface LineOptions {
   /** Lines end in NUL instead of newline. */
@@ -12,7 +12,7 @@ export interface LineOptions {
 export function withLineOptions(document: Document, options: LineOptions): Document {
   if (!options.nul && !options.strict) return document;
   const address = (spec: SpecDocument) => lineAddress(spec, options);
-  const chain = (items: TransformDocument[]) => items.map(({ spec }) => ({ spec: lineTransform(spec, options) }));
+  const chain = (items: InlineTransform[]) => items.map(({ spec }) => ({ spec: lineTransform(spec, options) }));
   const listeners = document.listeners.map((listener) => ({
     ...listener,
     spec: address(listener.spec),

@@ -3,9 +3,9 @@ import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import type {
   AdminDocument,
-  ClusterDocument,
   Document,
-  ListenerDocument,
+  InlineCluster,
+  InlineListener,
   RetryDocument,
   SessionDocument,
   SpecDocument,
@@ -63,7 +63,7 @@ export function documentFromWords(words: Words, registry: Registry, options: Pai
   }));
   const { destination, retry } = destinationOf(second);
   const session = withoutUndefined({ ...sessionDefaults(options), ...withoutUndefined(options.session) });
-  const listener: ListenerDocument = {
+  const listener: InlineListener = {
     name: "cli",
     spec: specOf(first, "listener"),
     ...(Object.keys(session).length > 0 && { options: session }),
@@ -127,7 +127,7 @@ const retryKeys = [
 ] as const;
 
 /** A connector's address goes to the cluster's endpoint, and its retry options to the route. */
-function destinationOf(address: ParsedAddress): { destination: ClusterDocument; retry?: RetryDocument } {
+function destinationOf(address: ParsedAddress): { destination: InlineCluster; retry?: RetryDocument } {
   if ("dual" in address) return { destination: { spec: specOf(address, "destination") } };
   const stack = address.single;
   if (stack.role === "listen") return { destination: { spec: specOf(address, "destination") } };

@@ -2,14 +2,14 @@
 import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import { cr, crnl } from "../stream/line_ends.ts";
-import type { TransformDocument } from "./document.ts";
+import type { InlineTransform } from "./document.ts";
 import { type Kind, kindOf, otherKind, readTransform } from "./document_reader.ts";
 import type { AnyTransform } from "./names.ts";
 import type { PlannedStep } from "./plan.ts";
 import type { Stack } from "./stack.ts";
 
 export interface Flow {
-  readonly chain: readonly TransformDocument[];
+  readonly chain: readonly InlineTransform[];
   readonly from: Stack;
   readonly to: Stack;
   readonly registry: Registry;

@@ -22,8 +22,21 @@ export interface StreamInfo {
    * answer is waited for longer than the rest of another stream would be, and its absence is an error.
    */
   readonly answer?: "read" | "written";
+  /**
+   * Of a caller that waits for an answer with a head (an HTTP request): takes the head from whoever answers (an HTTP
+   * upstream, the REST API), once, before the first byte of the answer is written. Never called: the listener's own.
+   * With status 101 what follows in both directions is no longer HTTP.
+   */
+  respond?(head: AnswerHead): void;
   /** Protocol facts, such as a WebSocket's path and headers. */
   readonly facts?: Readonly<Record<string, unknown>>;
+}
+
+/** Status and header of an answer, in the order and spelling they came. */
+export interface AnswerHead {
+  readonly status: number;
+  readonly reason?: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
 /** How a peer ended a stream, in words its protocol shares with others (close code and reason of a WebSocket). */
