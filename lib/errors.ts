@@ -81,6 +81,16 @@ export class StreamError extends L7mpError {
   }
 }
 
+/**
+ * The peer has ended in its protocol's own way, and takes no more of what there still is to send. What it said before
+ * its end is delivered before the session ends with this.
+ */
+export class EndedError extends StreamError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { code: "ENDED", ...options });
+  }
+}
+
 /** Text of anything thrown, for a log line. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 /** Joins two streams until both directions are done, one fails, or silence lasts too long. */
-import { L7mpError, type Side, StreamError } from "../errors.ts";
+import { EndedError, L7mpError, type Side, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { type Activity, type Flow, pump, type PumpOptions, type Tap } from "./pump.ts";
 import type { Stream, StreamKind } from "./stream.ts";
@@ -59,7 +59,8 @@ export interface RelaySummary {
 
 /**
  * Relays between `downstream` and `upstream`, which it owns from now on: both are released when it resolves. The end of
- * one side becomes `closeWrite` on the other, and nothing else; the first error aborts both with itself as the reason.
+ * one side becomes `closeWrite` on the other, and nothing else; the first error aborts both with itself as the reason. An
+ * `EndedError` waits until the other direction is over, at most `answerMs` of silence.
  * Never rejects: what ended it is in the summary.
  */
 export function relay(downstream: Stream, upstream: Stream, options: RelayOptions): Promise<RelaySummary> {
@@ -80,6 +81,10 @@ class Relay implements EventListenerObject {
   #running = 0;
   /** The side whose end is still awaited when the other's has come. */
   #open: Side | undefined;
+  /** One for each direction, resolved when it is over, however it ended. */
+  #directions: readonly Promise<void>[] = [];
+  /** What the session ends with once the other direction is over. */
+  #over: EndedError | undefined;
 
   constructor(downstream: Stream, upstream: Stream, options: RelayOptions) {
     this.#downstream = downstream;
@@ -88,7 +93,7 @@ class Relay implements EventListenerObject {
   }
 
   async run(): Promise<RelaySummary> {
-    const directions = this.#start();
+    this.#start();
     const { end, error } = await this.#ended.promise;
     const { signal, ltr, rtl } = this.#options;
     this.#watch?.stop();
@@ -96,7 +101,7 @@ class Relay implements EventListenerObject {
     const reason = end === "error" ? error ?? new StreamError("session ended") : undefined;
     this.#downstream.abort(reason);
     this.#upstream.abort(reason);
-    await Promise.all(directions);
+    await Promise.all(this.#directions);
     for (const step of [...ltr.steps, ...rtl.steps]) step.close?.();
     return { dropped: droppedBy(this.#downstream) + droppedBy(this.#upstream), end, error };
   }
@@ -106,20 +111,23 @@ class Relay implements EventListenerObject {
     this.#fail(this.#options.signal.reason);
   }
 
-  /** Starts what is asked for; each direction's promise resolves when it is over, however it ended. */
-  #start(): readonly Promise<void>[] {
+  /** Starts what is asked for. */
+  #start(): void {
     const { direction, signal, idleTimeoutMs } = this.#options;
     signal.addEventListener("abort", this, { once: true });
     if (signal.aborted) this.handleEvent();
     this.#limit("idle", idleTimeoutMs);
-    if (direction === "both") return [this.#move(toUpstream), this.#move(toDownstream)];
+    if (direction === "both") {
+      this.#directions = [this.#move(toUpstream), this.#move(toDownstream)];
+      return;
+    }
     const [source, target] = direction === "ltr"
       ? [this.#downstream, this.#upstream]
       : [this.#upstream, this.#downstream];
     source.closeWrite().catch((error) => this.#fail(error));
     // Nobody wants what the target says, but left unread it would turn the final close into a reset.
     discard(target);
-    return [this.#move(direction === "ltr" ? toUpstream : toDownstream)];
+    this.#directions = [this.#move(direction === "ltr" ? toUpstream : toDownstream)];
   }
 
   #move(sides: PumpOptions["sides"]): Promise<void> {
@@ -137,7 +145,19 @@ class Relay implements EventListenerObject {
     };
     return pump(source, sink, options)
       .then(() => this.#shut(source, sink, sides))
-      .catch((error) => this.#fail(error));
+      .catch((error) => error instanceof EndedError ? this.#failLast(error, sides) : this.#fail(error));
+  }
+
+  /** Fails when the other direction, if there is one, is over. */
+  async #failLast(error: EndedError, sides: PumpOptions["sides"]): Promise<void> {
+    const other = this.#directions[sides === toUpstream ? 1 : 0];
+    if (this.#directions.length === 2) {
+      this.#over = error;
+      const { lingerMs, answerMs = lingerMs } = this.#options;
+      this.#limit("answer", answerMs);
+      await Promise.race([other, this.#ended.promise]);
+    }
+    this.#fail(error);
   }
 
   /** One direction's source has ended. */
@@ -145,19 +165,32 @@ class Relay implements EventListenerObject {
     this.#options.onEnd?.(sides.source);
     this.#open ??= sides.sink;
     const { lingerMs, openLingerMs = lingerMs, answerMs = lingerMs, flows } = this.#options;
-    const given = sides === toUpstream ? flows.ltr : flows.rtl;
-    if (sink.info.answer === "written" && given.bytes === 0) {
-      // An answer without a byte has not begun: a program that failed can still make it an error.
-      this.#limit("answer", answerMs);
-      await Promise.race([onSide(sides.source, source.finished?.()), this.#ended.promise]);
+    if (sink.info.answer === "written") {
+      // An answer without its end can still show that what gave it has failed.
+      const begun = (sides === toUpstream ? flows.ltr : flows.rtl).bytes > 0;
+      if (!begun) this.#limit("answer", answerMs);
+      await this.#settled(onSide(sides.source, source.finished?.()), begun ? lingerMs : Infinity);
     }
     await onSide(sides.sink, sink.closeWrite(source.ending));
+    // What an answer comes to is known at its end, even where the request goes on.
+    if (source.info.answer === "read") onSide(sides.source, source.finished?.()).catch((error) => this.#fail(error));
     if (source.info.answer === "written" || sink.info.answer === "read") this.#limit("answer", answerMs);
     else this.#limit("linger", sink.kind === "datagram" && sink.staysOpen ? openLingerMs : lingerMs);
     if (--this.#running > 0) return;
     const gone = [onSide("downstream", this.#downstream.finished?.()), onSide("upstream", this.#upstream.finished?.())];
     // Not awaited: after an abort the directions are over, whatever stands behind the streams.
     Promise.all(gone).then(() => this.#ended.resolve({ end: "eof" }), (error) => this.#fail(error));
+  }
+
+  /** Resolves when `result` does, when the session ends, or after `limitMs`; rejects as `result`. */
+  async #settled(result: Promise<void>, limitMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = limitMs === Infinity ? undefined : setTimeout(late.resolve, Math.min(limitMs, longestTimerMs));
+    try {
+      await Promise.race([result, late.promise, this.#ended.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #fail(error: unknown): void {
@@ -171,6 +204,7 @@ class Relay implements EventListenerObject {
   }
 
   #expired(phase: Phase, limitMs: number): void {
+    if (this.#over) return this.#fail(this.#over);
     if (phase === "linger" && this.#open) this.#options.onLinger?.(this.#open, limitMs);
     if (phase !== "answer") return this.#ended.resolve({ end: phase });
     const { name } = (this.#upstream.info.answer === "read" ? this.#upstream : this.#downstream).info;
@@ -200,6 +234,9 @@ async function discard(stream: Stream): Promise<void> {
     // An error of the half nobody uses concerns nobody; one that matters shows up in the other half too.
   }
 }
+
+/** Timers hold 32-bit milliseconds: 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
 
 type Phase = "linger" | "answer" | "idle";
 
@@ -232,11 +269,11 @@ class SilenceWatch {
   }
 
   #arm(ms: number): void {
-    // Timers hold 32-bit milliseconds; a longer wait just looks again after 24 days.
+    // After a longer wait than a timer holds it just looks again.
     this.#timer = setTimeout(() => {
       const left = this.#limitMs - (performance.now() - this.#activity.at);
       if (left <= 0) this.#expired(this.#phase, this.#limitMs);
       else this.#arm(left);
-    }, Math.min(ms, 2 ** 31 - 1));
+    }, Math.min(ms, longestTimerMs));
   }
 }

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { StreamError } from "../errors.ts";
+import { EndedError, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { delegateBytes } from "./delegate.ts";
 import { bytePair, datagramPair } from "./memory.ts";
@@ -137,6 +137,86 @@ for (const outcome of ["well", "badly"] as const) {
     server.abort();
   });
 }
+
+Deno.test("relay() ends an answer that has begun only when what gave it has ended well", async () => {
+  const [client, lower] = bytePair();
+  const [server, upper] = bytePair();
+  const gone = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const downstream = delegateBytes(lower, { info: { ...lower.info, answer: "written" } });
+  const finished = () => {
+    asked.resolve();
+    return gone.promise;
+  };
+  const { done } = start(downstream, delegateBytes(upper, { finished }));
+  await client.closeWrite();
+  await server.write(encode("half"));
+  await server.closeWrite();
+  assertEquals(new TextDecoder().decode((await client.read())!), "half");
+  await asked.promise;
+  gone.reject(new StreamError("exited with status 3"));
+  await assertRejects(() => client.read(), StreamError);
+  assertEquals((await done).end, "error");
+  server.abort();
+});
+
+Deno.test("relay() ends an answer that has begun after lingerMs, whatever what gave it is still doing", async () => {
+  const { client, server, upper, downstream } = apart();
+  const gone = Promise.withResolvers<void>();
+  const { done } = start(
+    delegateBytes(downstream, { info: { ...downstream.info, answer: "written" } }),
+    delegateBytes(upper, { finished: () => gone.promise }),
+    { lingerMs: 20 },
+  );
+  await server.write(encode("all"));
+  await server.closeWrite();
+  assertEquals(await readAll(client), "all");
+  await client.closeWrite();
+  gone.resolve();
+  assertEquals((await done).end, "eof");
+});
+
+Deno.test("relay() takes an answer for what it comes to, although the request goes on", async () => {
+  const { client, server, upper, downstream } = apart();
+  const finished = () => Promise.reject(new StreamError("server answered 413"));
+  const upstream = delegateBytes(upper, { info: { ...upper.info, answer: "read" }, finished });
+  const { done } = start(downstream, upstream);
+  await server.write(encode("too much"));
+  await server.closeWrite();
+  assertEquals(await readAll(client), "too much");
+  const { end, error } = await done;
+  assertEquals([end, (error as StreamError).message], ["error", "server answered 413"]);
+});
+
+/** As `joined`, before the relay is started. */
+function apart() {
+  const [client, downstream] = bytePair();
+  const [server, upper] = bytePair();
+  return { client, server, downstream, upper };
+}
+
+const over = new EndedError("closed by peer");
+
+Deno.test("relay() delivers what a peer said before it ended, then ends with the data it takes no more", async () => {
+  const { client, server, upper, downstream } = apart();
+  const { done } = start(downstream, delegateBytes(upper, { write: () => Promise.reject(over) }));
+  await server.write(encode("last "));
+  await client.write(encode("unwanted"));
+  await server.write(encode("words"));
+  await server.closeWrite();
+  assertEquals(await readAll(client), "last words");
+  const { end, error } = await done;
+  assertEquals([end, error, over.side], ["error", over, "upstream"]);
+});
+
+Deno.test("relay() waits answerMs for the last words of a peer that has ended", async () => {
+  const { client, server, upper, downstream } = apart();
+  const { done } = start(downstream, delegateBytes(upper, { write: () => Promise.reject(over) }), { answerMs: 20 });
+  await client.write(encode("unwanted"));
+  const { end, error } = await done;
+  assertEquals([end, error], ["error", over]);
+  server.abort();
+});
 
 for (const open of ["downstream", "upstream"] as const) {
   Deno.test(`relay() tells that ${open} was silent after the other side's end`, async () => {
