@@ -1,25 +1,31 @@
 /** The proxy: owns listeners and sessions, from start to stop. */
-import type { Plan, PlannedListener } from "./config/plan.ts";
-import { ConnectError, type L7mpError, StreamError } from "./errors.ts";
+import type { Endpoint, Plan } from "./config/plan.ts";
+import { ConnectError, type L7mpError, LimitError, StreamError } from "./errors.ts";
 import type { Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
-import { isBare, listen, prepare } from "./session/open.ts";
+import { connect, isBare, listen, prepare } from "./session/open.ts";
 import { sleep } from "./session/retry.ts";
 import {
   asL7mpError,
   contextOf,
-  runSession,
   type Sequence,
+  Session,
   type SessionEnvironment,
   type SessionRecord,
   stopped,
 } from "./session/session.ts";
+import { sessionName } from "./session/session_name.ts";
 import { Slots } from "./session/slots.ts";
+import { type ServedListener, servePlanned } from "./session/way.ts";
 import { type Flows, noFlows } from "./stream/relay.ts";
-import type { SocketAddress } from "./stream/stream.ts";
+import type { SocketAddress, StreamInfo } from "./stream/stream.ts";
 
 export interface ProxyEvents {
-  onSessionEnd?(record: SessionRecord): void;
+  /** A session begins; its way is not known yet. */
+  onSessionStart?(session: Session): void;
+  onSessionEnd?(record: SessionRecord, session: Session): void;
+  /** A caller was turned away before it became a session. */
+  onRefused?(listener: ServedListener): void;
   /** A listener is bound; `type` is the canonical type name. */
   onListening?(type: string, address: SocketAddress): void;
 }
@@ -38,145 +44,255 @@ export interface ProxyStatistics {
 
 /** Datagram listeners refuse callers beyond this many sessions unless `max-children` says otherwise. */
 const datagramSessions = 10_000;
+/** Ended sessions that are kept to be shown; beyond that the oldest go early. */
+const mostTracked = 10_000;
+
+/** A listener that is open, or a connector that makes one session after another. */
+interface Served {
+  readonly listener: ServedListener;
+  readonly closing: AbortController;
+  /** Of its sessions, for their names. */
+  nextId: number;
+  active: number;
+  /** Resolves when it serves nobody any more, with the error of a one-shot session. */
+  done: Promise<L7mpError | undefined>;
+}
+
+interface Running {
+  readonly session: Session;
+  readonly done: Promise<SessionRecord>;
+}
 
 export class Proxy {
   readonly #options: ProxyOptions;
   readonly #stopping = new AbortController();
-  readonly #cut = new AbortController();
-  readonly #sessions = new Map<Promise<unknown>, Flows>();
+  readonly #served = new Map<string, Served>();
+  readonly #sessions = new Map<string, Running>();
+  /** Sessions that have ended and are still shown, oldest first, with what forgets them. */
+  readonly #tracked = new Map<string, { readonly session: Session; readonly timer: ReturnType<typeof setTimeout> }>();
+  readonly #shared = new Map<object, unknown>();
   readonly #totals = { ...noFlows(), dropped: 0 };
+  #sessionEnded = Promise.withResolvers<void>();
+  #cut: StreamError | undefined;
   #count = 0;
 
   constructor(options: ProxyOptions) {
     const { plan: { listeners }, events } = options;
-    this.#options = { ...options, oneListener: listeners.length === 1, onListening: events.onListening };
+    const shared = <T>(key: object, make: () => T): T => {
+      if (!this.#shared.has(key)) this.#shared.set(key, make());
+      return this.#shared.get(key) as T;
+    };
+    this.#options = { ...options, oneListener: listeners.length === 1, onListening: events.onListening, shared };
   }
 
   /**
-   * Opens every listener or none, then serves until every one-shot listener's session has ended or `stop` is done.
-   * Resolves with the error of the last one-shot session that failed; an opening that fails is one too.
+   * Opens every listener of the plan or none, then serves until every one-shot listener's session has ended or `stop`
+   * is done. Resolves with the error of the last one-shot session that failed; an opening that fails is one too.
    */
-  async run(): Promise<{ error?: L7mpError }> {
-    const { plan } = this.#options;
-    let opened: { planned: PlannedListener; listener?: Listener }[];
+  run(): Promise<{ error?: L7mpError }> {
+    return this.runListeners(this.#options.plan.listeners.map(servePlanned));
+  }
+
+  /** As `run`, for listeners that find their ways themselves. With `stay` it ends by `stop` alone. */
+  async runListeners(listeners: readonly ServedListener[], stay = false): Promise<{ error?: L7mpError }> {
+    let served: readonly Served[];
     try {
-      opened = await this.#openAll(plan.listeners);
+      served = await this.#openServed(listeners);
     } catch (error) {
       if (this.#stopping.signal.aborted) return {};
       const failure = asL7mpError(error);
       this.#options.log.error("listener.error", failure.message, { code: failure.code });
       return { error: failure };
     }
-    const results = await Promise.all(
-      opened.map(({ planned, listener }) => listener ? this.#serve(planned, listener) : this.#connectLoop(planned)),
-    );
-    await Promise.all(this.#sessions.keys());
+    if (stay) await new Promise((resolve) => this.#stopping.signal.addEventListener("abort", resolve, { once: true }));
+    const results = await Promise.all([...served, ...this.#served.values()].map(({ done }) => done));
+    await this.#allEnded();
     return { error: results.find((error) => error !== undefined) };
+  }
+
+  /** Opens all of `listeners` or none, and serves them. Rejects with the first failure. */
+  async open(listeners: readonly ServedListener[]): Promise<void> {
+    await this.#openServed(listeners);
+  }
+
+  async #openServed(listeners: readonly ServedListener[]): Promise<readonly Served[]> {
+    return (await this.#openAll(listeners)).map(([listener, opened]) => this.#begin(listener, opened));
+  }
+
+  #begin(listener: ServedListener, opened: Listener | undefined): Served {
+    const served: Served = {
+      listener,
+      closing: new AbortController(),
+      nextId: 0,
+      active: 0,
+      done: Promise.resolve(undefined),
+    };
+    this.#served.set(listener.name, served);
+    if (this.#stopping.signal.aborted) served.closing.abort(this.#stopping.signal.reason);
+    served.done = opened ? this.#serve(served, opened) : this.#connectLoop(served);
+    served.done.then(() => {
+      if (this.#served.get(listener.name) === served) this.#served.delete(listener.name);
+    });
+    return served;
+  }
+
+  /** Stops accepting for the listener of that name; its sessions go on. Resolves when its address is free. */
+  async close(name: string): Promise<void> {
+    const served = this.#served.get(name);
+    if (!served) return;
+    this.#served.delete(name);
+    served.closing.abort(new StreamError("listener closed", { code: stopped }));
+    // A connector's session is the listener's task: it goes on.
+    if (served.listener.endpoint.role === "listen") await served.done;
+  }
+
+  /** The sessions that are running, in order of creation. */
+  *sessions(): Iterable<Session> {
+    for (const { session } of this.#sessions.values()) yield session;
+  }
+
+  /** Those that have ended and are still shown. */
+  *trackedSessions(): Iterable<Session> {
+    for (const { session } of this.#tracked.values()) yield session;
+  }
+
+  session(name: string): Session | undefined {
+    return this.#sessions.get(name)?.session ?? this.#tracked.get(name)?.session;
   }
 
   /** Stops accepting at once, gives sessions `graceMs` to finish, then aborts them. Resolves when all are gone. */
   async stop(graceMs: number): Promise<void> {
-    this.#stopping.abort(new StreamError("stopping", { code: stopped }));
-    const all = Promise.all(this.#sessions.keys());
+    const reason = new StreamError("stopping", { code: stopped });
+    this.#stopping.abort(reason);
+    for (const { closing } of this.#served.values()) closing.abort(reason);
+    for (const { timer } of this.#tracked.values()) clearTimeout(timer);
+    this.#tracked.clear();
+    const all = this.#allEnded();
     if (graceMs > 0 && this.#sessions.size > 0) {
       const finished = new AbortController();
       await Promise.race([all.then(() => finished.abort()), sleep(graceMs, finished.signal).catch(() => {})]);
     }
     this.cut();
-    await Promise.all(this.#sessions.keys());
+    await this.#allEnded();
   }
 
   /** Aborts the sessions that `stop` is still waiting for. */
   cut(): void {
-    this.#cut.abort(new StreamError("session cut: the process is ending", { code: stopped }));
+    this.#cut = new StreamError("session cut: the process is ending", { code: stopped });
+    for (const { session } of this.#sessions.values()) session.end(this.#cut);
   }
 
   /** Totals of all sessions, ended and running, and how many are running; drops are counted when a session ends. */
   statistics(): ProxyStatistics {
     const total = { sessions: this.#sessions.size, ...structuredClone(this.#totals) };
-    for (const flows of this.#sessions.values()) add(total, flows);
+    for (const { session } of this.#sessions.values()) add(total, session.flows);
     return total;
   }
 
-  async #openAll(planned: readonly PlannedListener[]): Promise<{ planned: PlannedListener; listener?: Listener }[]> {
-    const opened: { planned: PlannedListener; listener?: Listener }[] = [];
+  /** Connects to `endpoint` and leaves at once: is anybody there? Rejects as connecting does. */
+  async probe(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+    const session = { maxMessageBytes: 65_536, direction: "both", oneMessage: false } as const;
+    const asListener = { name: endpoint.name, endpoint, session } as ServedListener;
+    const context = contextOf(asListener, this.#options, undefined, signal, this.#options.log);
+    (await connect(endpoint, context)).abort();
+  }
+
+  async #allEnded(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map(({ done }) => done));
+  }
+
+  async #openAll(
+    listeners: readonly ServedListener[],
+  ): Promise<(readonly [listener: ServedListener, opened: Listener | undefined])[]> {
+    const opened: (readonly [ServedListener, Listener | undefined])[] = [];
     try {
-      for (const one of planned) {
+      for (const one of listeners) {
         const context = contextOf(one, this.#options, undefined, this.#stopping.signal, this.#options.log);
         await prepare(one.endpoint, context);
-        await prepare(one.target, context);
+        for (const target of one.targets) await prepare(target, context);
       }
-      for (const one of planned) {
-        if (one.endpoint.role !== "listen") opened.push({ planned: one });
-        else opened.push({ planned: one, listener: await this.#open(one) });
+      for (const one of listeners) {
+        opened.push([one, one.endpoint.role === "listen" ? await this.#open(one) : undefined]);
       }
     } catch (error) {
-      for (const { listener } of opened) await listener?.[Symbol.asyncDispose]();
+      for (const [, listener] of opened) await listener?.[Symbol.asyncDispose]();
       throw error;
     }
     return opened;
   }
 
-  async #open(planned: PlannedListener): Promise<Listener> {
+  async #open(one: ServedListener): Promise<Listener> {
     const { log, events } = this.#options;
-    const context = contextOf(planned, this.#options, undefined, this.#stopping.signal, log);
-    const listener = await listen(planned.endpoint, context);
-    events.onListening?.(planned.endpoint.name.split(":")[0]!, listener.address);
+    const context = contextOf(one, this.#options, undefined, this.#stopping.signal, log);
+    const listener = await listen(one.endpoint, context);
+    events.onListening?.(one.endpoint.name.split(":")[0]!, listener.address);
     return listener;
   }
 
   /** Serves one listener's callers; resolves when it has closed. */
-  async #serve(planned: PlannedListener, listener: Listener): Promise<L7mpError | undefined> {
-    const { listen: options, kind } = planned.endpoint;
+  async #serve(served: Served, opened: Listener): Promise<L7mpError | undefined> {
+    const { listener, closing: { signal } } = served;
+    const { endpoint } = listener;
+    const { listen: options, kind } = endpoint;
     const fork = options?.fork === true && !options.oneshot;
-    const datagram = kind === "datagram" && isBare(planned.endpoint);
+    const datagram = kind === "datagram" && isBare(endpoint);
     const slots = new Slots(fork ? options?.max_children ?? (datagram ? datagramSessions : Infinity) : Infinity);
-    const callers = new Callers(listener, planned.endpoint, {
+    const callers = new Callers(opened, endpoint, {
       log: this.#options.log,
-      signal: this.#stopping.signal,
-      sessionEnded: () => Promise.race(this.#sessions.keys()),
+      signal,
+      sessionEnded: () => this.#sessionEnded.promise,
+      onRefused: () => this.#options.events.onRefused?.(listener),
     });
     const limit = options?.accept_timeout;
-    const sequential = planned.endpoint.layers.some(({ layer }) => layer.sequential);
-    const closing = new AbortController();
+    const sequential = endpoint.layers.some(({ layer }) => layer.sequential);
+    const idle = new AbortController();
     try {
       for (let first = true;; first = false) {
-        if (!datagram) await slots.free(this.#stopping.signal);
+        if (!datagram) await slots.free(signal);
         const caller = await callers.next(first ? limit : undefined);
         if (!caller) return undefined;
         if (!fork) {
           // A second caller is refused while the first is served.
-          await listener[Symbol.asyncDispose]();
-          return (await this.#session(planned, caller)).error;
+          await opened[Symbol.asyncDispose]();
+          return (await this.#session(served, caller)).error;
         }
-        if (slots.full) {
+        const refusal = this.#refusal(served, slots);
+        if (refusal) {
           this.#totals.dropped++;
-          await caller.reject(new ConnectError("too many sessions (max-children)")).catch(() => {});
+          this.#options.events.onRefused?.(listener);
+          await caller.reject(refusal).catch(() => {});
           continue;
         }
         slots.take();
-        if (sequential) this.#connection(planned, caller, closing.signal).finally(() => slots.release());
-        else this.#session(planned, caller, { slots });
+        if (sequential) this.#connection(served, caller, idle.signal).finally(() => slots.release());
+        else this.#session(served, caller, { slots });
       }
     } catch (error) {
-      if (this.#stopping.signal.aborted) return undefined;
+      if (signal.aborted) return undefined;
       const failure = asL7mpError(error);
       this.#options.log.error("listener.error", failure.message, { code: failure.code });
       return failure;
     } finally {
-      closing.abort();
-      await listener[Symbol.asyncDispose]();
+      idle.abort();
+      await opened[Symbol.asyncDispose]();
     }
   }
 
+  #refusal({ listener, active }: Served, slots: Slots): L7mpError | undefined {
+    if (slots.full) return new ConnectError("too many sessions (max-children)", { status: 503 });
+    if (active < (listener.maxSessions ?? Infinity)) return undefined;
+    return new LimitError(`too many sessions (max_sessions=${listener.maxSessions})`, { status: 503 });
+  }
+
   /** One session from a connector or local endpoint; with `fork` again and again, `interval` apart. */
-  async #connectLoop(planned: PlannedListener): Promise<L7mpError | undefined> {
-    const { fork, interval = 1000 } = planned.endpoint.connect ?? {};
+  async #connectLoop(served: Served): Promise<L7mpError | undefined> {
+    const { fork, interval = 1000 } = served.listener.endpoint.connect ?? {};
+    const { signal } = served.closing;
     for (;;) {
-      const { error } = await this.#session(planned, undefined);
-      if (!fork || this.#stopping.signal.aborted) return error;
+      const { error } = await this.#session(served, undefined);
+      if (!fork || signal.aborted) return error;
       try {
-        await sleep(interval, this.#stopping.signal);
+        await sleep(interval, signal);
       } catch {
         return undefined;
       }
@@ -184,34 +300,59 @@ export class Proxy {
   }
 
   /** The sessions of one connection, one after another; `signal` ends the waiting between them. */
-  async #connection(planned: PlannedListener, first: Incoming, signal: AbortSignal): Promise<void> {
+  async #connection(served: Served, first: Incoming, signal: AbortSignal): Promise<void> {
     let caller: Incoming | null = first;
     for (let again = false; caller; again = true) {
       const sequence: Sequence = { again };
-      await this.#session(planned, caller, { sequence });
+      await this.#session(served, caller, { sequence });
       caller = await sequence.caller?.next?.(signal) ?? null;
     }
   }
 
   #session(
-    planned: PlannedListener,
+    served: Served,
     incoming: Incoming | undefined,
     { slots, sequence }: { readonly slots?: Slots; readonly sequence?: Sequence } = {},
   ): Promise<SessionRecord> {
-    const name = `${planned.name}-${++this.#count}`;
-    const flows = noFlows();
-    const { signal } = this.#cut;
-    const environment = this.#options;
-    const ended = runSession({ name, planned, environment, incoming, sequence, signal, flows }).then((record) => {
-      this.#sessions.delete(ended);
-      add(this.#totals, flows);
+    const { listener } = served;
+    const name = this.#nameOf(served, incoming?.info);
+    const session = new Session({ name, listener, environment: this.#options, incoming, sequence });
+    served.active++;
+    this.#options.events.onSessionStart?.(session);
+    if (this.#cut) session.end(this.#cut);
+    const done = session.run().then((record) => {
+      served.active--;
+      this.#sessions.delete(name);
+      add(this.#totals, session.flows);
       this.#totals.dropped += record.dropped;
       slots?.release();
-      this.#options.events.onSessionEnd?.(record);
+      this.#track(session);
+      this.#sessionEnded.resolve();
+      this.#sessionEnded = Promise.withResolvers();
+      this.#options.events.onSessionEnd?.(record, session);
       return record;
     });
-    this.#sessions.set(ended, flows);
-    return ended;
+    this.#sessions.set(name, { session, done });
+    return done;
+  }
+
+  #nameOf(served: Served, info: StreamInfo | undefined): string {
+    const { name: listener, endpoint, shown } = served.listener;
+    if (!shown) return `${listener}-${++this.#count}`;
+    const name = sessionName(listener, endpoint, info, served.nextId++);
+    for (let i = 0, free = name;; i++, free = `${name}_${i}`) if (!this.session(free)) return free;
+  }
+
+  #track(session: Session): void {
+    const trackMs = session.listener.shown?.trackMs ?? 0;
+    if (trackMs <= 0 || this.#stopping.signal.aborted) return;
+    for (const [name, { timer }] of this.#tracked) {
+      if (this.#tracked.size < mostTracked) break;
+      clearTimeout(timer);
+      this.#tracked.delete(name);
+    }
+    const timer = setTimeout(() => this.#tracked.delete(session.name), trackMs);
+    this.#tracked.set(session.name, { session, timer });
   }
 }
 

@@ -62,6 +62,8 @@ export interface Reconnect {
   readonly count: number;
   /** `error`: only a failure is a loss. `any`: the peer's orderly end is one too. */
   readonly on: "any" | "error";
+  /** The first attempt after a loss does not wait. */
+  readonly atOnce?: boolean;
   /** Data kept while the connection is away. */
   readonly bufferBytes: number;
 }

@@ -157,13 +157,14 @@ const counts = attempts();
 
 /** Without a count of its own, at least one attempt and as many as for connecting. */
 function planReconnect(
-  { num_retries = 1, num_reconnects, reconnect_on, buffer }: RetryDocument,
+  { num_retries = 1, num_reconnects, reconnect_on, interval, buffer }: RetryDocument,
   at: string,
 ): Reconnect {
   if (reconnect_on !== undefined) oneOf(reconnect_on, ["any", "error"], `${at}.reconnect_on`);
   return {
     count: counts.parse(num_reconnects ?? (num_retries === -1 ? -1 : Math.max(1, num_retries)), `${at}.num_reconnects`),
     on: reconnect_on ?? "any",
+    ...(interval === undefined && { atOnce: true }),
     bufferBytes: sizes.parse(buffer ?? reconnectBufferBytes, `${at}.buffer`),
   };
 }

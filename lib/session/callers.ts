@@ -17,18 +17,20 @@ export class Callers {
   readonly #signal: AbortSignal;
   /** Resolves when a session ends, so that descriptors may be free again. */
   readonly #sessionEnded: () => Promise<unknown>;
+  readonly #onRefused: (() => void) | undefined;
   #warnedAt = -Infinity;
 
   constructor(
     listener: Listener,
     endpoint: Endpoint,
-    options: { log: Log; signal: AbortSignal; sessionEnded: () => Promise<unknown> },
+    options: { log: Log; signal: AbortSignal; sessionEnded: () => Promise<unknown>; onRefused?: () => void },
   ) {
     this.#iterator = listener[Symbol.asyncIterator]();
     this.#endpoint = endpoint;
     this.#log = options.log;
     this.#signal = options.signal;
     this.#sessionEnded = options.sessionEnded;
+    this.#onRefused = options.onRefused;
   }
 
   /**
@@ -73,6 +75,7 @@ export class Callers {
     const refusal = isToldLater(this.#endpoint) ? undefined : refusalOf(caller.info, this.#endpoint);
     if (!refusal) return true;
     this.#log.warn("listener.refused", refusal.message);
+    this.#onRefused?.();
     await caller.reject(refusal).catch(() => {});
     return false;
   }

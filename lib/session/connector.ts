@@ -1,4 +1,4 @@
-/** Opens an address as its options say: tried again, kept alive, opened late or for every message, or called. */
+/** Opens what a session connects to as its options say: tried again, kept alive, opened late or for every message, or called. */
 import type { Endpoint, Retry } from "../config/plan.ts";
 import { ConnectError, systemFault } from "../errors.ts";
 import type { Context } from "../protocol.ts";
@@ -10,37 +10,48 @@ import { connect, isBare } from "./open.ts";
 import { reconnecting } from "./reconnect.ts";
 import { retryOf, withRetry } from "./retry.ts";
 import { firstPeer } from "./one_peer.ts";
+import type { Stage } from "./stage.ts";
 import { waitForData } from "./wait_for_data.ts";
+import { type Choice, fixedUpstream, type Upstream } from "./way.ts";
 
 /**
- * Opens `endpoint`, each half of a dual one by its own options; one that listens waits for its first peer. Rejects with a `ConnectError`, or with
- * `context.signal`'s reason; nothing stays open then.
+ * Opens `upstream`, each half of a dual one by its own options; one that listens waits for its first peer. `stage` is
+ * told what happens to it. Rejects with a `ConnectError`, or with `context.signal`'s reason; nothing stays open then.
  */
-export async function openConnector(endpoint: Endpoint, retry: Retry, context: Context): Promise<Stream> {
-  if ("dual" in endpoint.source) {
-    const { read, write } = endpoint.source.dual;
-    const reading = await openConnector(read, retryOf(read.connect), { ...context, direction: "read" });
+export async function openConnector(
+  upstream: Upstream,
+  retry: Retry,
+  context: Context,
+  stage?: Stage,
+): Promise<Stream> {
+  const { shape } = upstream;
+  if (shape && "dual" in shape.source) {
+    const { read, write } = shape.source.dual;
+    const half = (endpoint: Endpoint, direction: "read" | "write") =>
+      openConnector(fixedUpstream(endpoint), retryOf(endpoint.connect), { ...context, direction });
+    const reading = await half(read, "read");
     try {
-      return dual(reading, await openConnector(write, retryOf(write.connect), { ...context, direction: "write" }));
+      return dual(reading, await half(write, "write"));
     } catch (error) {
       reading.abort();
       throw error;
     }
   }
-  if (endpoint.role === "listen") return await firstPeer(endpoint, context);
-  const stream = await openLateOrNow(endpoint, retry, context);
-  const { readbytes } = endpoint.stream;
+  if (shape?.role === "listen") return await firstPeer(shape, context);
+  const stream = await openLateOrNow(upstream, retry, context, stage);
+  const readbytes = shape?.stream.readbytes;
   return readbytes === undefined ? stream : limitBytes(stream, readbytes);
 }
 
-async function openLateOrNow(endpoint: Endpoint, retry: Retry, context: Context): Promise<Stream> {
-  const { name, kind, connect: { waitfordata, foreachmsg } = {} } = endpoint;
+async function openLateOrNow(upstream: Upstream, retry: Retry, context: Context, stage?: Stage): Promise<Stream> {
+  const { name, shape } = upstream;
+  const { waitfordata, foreachmsg } = shape?.connect ?? {};
   const { maxMessageBytes, log } = context;
   // Sessions end such a stream by `abort`, so only its own signal counts.
-  const open = (signal: AbortSignal) => openKept(endpoint, retry, { ...context, signal });
+  const open = (signal: AbortSignal) => openKept(upstream, retry, { ...context, signal }, stage);
   if (foreachmsg) return forEachMessage({ name, open, maxMessageBytes, log });
-  if (waitfordata) return waitForData(kind as StreamKind, infoBefore(endpoint), open);
-  return await openKept(endpoint, retry, context);
+  if (shape && waitfordata) return waitForData(shape.kind as StreamKind, infoBefore(shape), open);
+  return await openKept(upstream, retry, context, stage);
 }
 
 /** What is known of a stream that is not open yet. */
@@ -50,16 +61,33 @@ function infoBefore(endpoint: Endpoint): StreamInfo {
   return { protocol: source.protocol.name, name, halfCloses: isBare(endpoint) && source.protocol.end === "half" };
 }
 
-async function openKept(endpoint: Endpoint, retry: Retry, context: Context): Promise<Stream> {
-  const once = (signal: AbortSignal) => openOnce(endpoint, { ...context, signal }, retry.timeoutMs);
+async function openKept(upstream: Upstream, retry: Retry, context: Context, stage?: Stage): Promise<Stream> {
+  const once = (signal: AbortSignal) => openOnce(upstream, { ...context, signal }, retry.timeoutMs, stage);
   const { signal, log, direction } = context;
-  const stream = await withRetry(() => once(signal), retry, signal, log);
-  if (!retry.reconnect || retry.reconnect.count === 0) return stream;
-  return reconnecting(stream, { policy: { ...retry, ...retry.reconnect }, open: once, direction, log });
+  const stream = await withRetry(() => once(signal), retry, signal, log, stage);
+  // An answer is not asked for twice.
+  if (!retry.reconnect || retry.reconnect.count === 0 || stream.info.answer) return stream;
+  return reconnecting(stream, { policy: { ...retry, ...retry.reconnect }, open: once, direction, log, events: stage });
 }
 
 /** One connection, its preamble sent. */
-async function openOnce(endpoint: Endpoint, context: Context, timeoutMs: number): Promise<Stream> {
+async function openOnce(upstream: Upstream, context: Context, timeoutMs: number, stage?: Stage): Promise<Stream> {
+  const choice = upstream.pick(context.metadata);
+  stage?.connecting(choice);
+  const start = performance.now();
+  try {
+    const stream = await openChosen(choice, context, timeoutMs);
+    choice.connected?.(performance.now() - start);
+    stage?.connected(stream);
+    return stream;
+  } catch (error) {
+    if (!context.signal.aborted) choice.failed?.(error);
+    if (!stage) choice.release?.();
+    throw error;
+  }
+}
+
+async function openChosen({ endpoint }: Choice, context: Context, timeoutMs: number): Promise<Stream> {
   const { preamble, preamble_file } = endpoint.connect ?? {};
   const first = preamble_file === undefined ? encode(preamble) : await readPreamble(preamble_file);
   const stream = await connect(endpoint, context, timeoutMs);

@@ -24,6 +24,8 @@ export interface ReconnectOptions {
   /** `read`: only read from, so that ending the unused half says nothing about the session. */
   readonly direction: Direction;
   readonly log: Log;
+  /** Told of every loss, every further attempt, and when the connection is back. */
+  readonly events?: { lost(error: unknown): void; retrying(): void; restored(): void };
 }
 
 /** Even an interval of 0 does not spin. */
@@ -220,11 +222,14 @@ abstract class Reconnecting<S extends Stream> {
       const reason = describe(error ?? status, stream.ending);
       signal.throwIfAborted();
       stream.abort(error);
+      this.#options.events?.lost(error ?? status);
       let failure: unknown = error ?? status ?? new StreamError(`connection to ${stream.info.name} lost (${reason})`);
       for (let first = true;; first = false) {
         if (this.#attempts >= this.#options.policy.count) throw failure;
-        this.#waitedMs = Math.max(this.#waits.next(), shortestWaitMs);
+        const atOnce = first && this.#options.policy.atOnce && this.#attempts === 0;
+        this.#waitedMs = Math.max(atOnce ? 0 : this.#waits.next(), shortestWaitMs);
         this.#attempts++;
+        this.#options.events?.retrying();
         if (first) this.#tellLoss(stream, reason, underWay);
         else this.#tellRetry(failure);
         await sleep(this.#waitedMs, signal);
@@ -264,6 +269,7 @@ abstract class Reconnecting<S extends Stream> {
     this.#warnedOfRoom = false;
     this.#flushing = true;
     const after = seconds(this.#openedAt - lostAt);
+    this.#options.events?.restored();
     this.#options.log.notice("connection.restored", `connection to ${stream.info.name} restored after ${after} s`);
     this.#wake();
     await this.#flush(stream);

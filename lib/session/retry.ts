@@ -21,9 +21,15 @@ export function retryOf(options: ConnectOptions | undefined): Retry {
 
 /**
  * Calls `open` until it succeeds, `retry.count` further tries have failed, or an error says that trying again cannot
- * help. Failed tries are logged at info. Rejects with the last error, or with the signal's reason.
+ * help. Tries are logged at info; `told` hears of those that follow. Rejects with the last error, or with the signal's reason.
  */
-export async function withRetry<T>(open: () => Promise<T>, retry: Retry, signal: AbortSignal, log: Log): Promise<T> {
+export async function withRetry<T>(
+  open: () => Promise<T>,
+  retry: Retry,
+  signal: AbortSignal,
+  log: Log,
+  told?: { retrying(): void },
+): Promise<T> {
   const waits = new Waits(retry.intervalMs, retry.backoffMs);
   for (let tried = 0;; tried++) {
     signal.throwIfAborted();
@@ -36,6 +42,7 @@ export async function withRetry<T>(open: () => Promise<T>, retry: Retry, signal:
       const next = waits.next();
       const seconds = Math.round(next) / 1000;
       log.info("connect.retry", `${messageOf(error)}; trying again in ${seconds} s (${tried + 1}${of})`);
+      told?.retrying();
       await sleep(next, signal);
     }
   }

@@ -1,17 +1,28 @@
 /** One session: open both ends in order, relay, and tell how it went. */
-import type { Endpoint, PlannedListener, PlannedStep } from "../config/plan.ts";
+import type { Endpoint, PlannedStep } from "../config/plan.ts";
 import type { Driver } from "../driver.ts";
 import { L7mpError, messageOf, type Side, StreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Context, HttpDefaults, Incoming, Step, StepContext } from "../protocol.ts";
-import type { Flow } from "../stream/pump.ts";
-import { type DirectionOptions, type Flows, relay, type RelayEnd, type RelaySummary } from "../stream/relay.ts";
+import { type Stop, towardsDownstream, towardsUpstream } from "../stream/detour.ts";
+import type { Activity, Flow } from "../stream/pump.ts";
+import {
+  type DirectionOptions,
+  type Flows,
+  noFlows,
+  relay,
+  type RelayEnd,
+  type RelaySummary,
+} from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
 import { openConnector, sendFirst } from "./connector.ts";
+import { EventLog } from "./event_log.ts";
 import { sessionMetadata } from "./metadata.ts";
 import { oneMessage } from "./one_message.ts";
 import { isBare, welcome, withEnds } from "./open.ts";
-import { retryOf } from "./retry.ts";
+import { retryOf, withRetry } from "./retry.ts";
+import { Stage } from "./stage.ts";
+import { type Chain, fixedUpstream, type Metadata, type ServedListener, type Upstream, type Way } from "./way.ts";
 
 /** What every session of a process shares. */
 export interface SessionEnvironment {
@@ -30,12 +41,17 @@ export interface SessionEnvironment {
   readonly compatSocat: boolean;
   /** A listener is bound that stands where a connector may; `type` is the canonical type name. */
   readonly onListening?: Context["onListening"];
+  /** Sessions keep a log of what happens to them, to be shown. */
+  readonly observe?: boolean;
+  readonly shared?: Context["shared"];
+  readonly control?: Context["control"];
+  readonly metrics?: Context["metrics"];
   /** Sees payload in passing (`-v`, `-x`). */
   tap?(session: string): ((direction: "ltr" | "rtl", data: Uint8Array) => void) | undefined;
 }
 
-/** `eof`: both sides ended, or one and the other stayed silent. `stopped`: the process is ending. */
-export type SessionEnd = "eof" | "idle" | "reset" | "error" | "stopped";
+/** `eof`: both sides ended, or one and the other stayed silent. `stopped`: the process is ending. `deleted`: on request. */
+export type SessionEnd = "eof" | "idle" | "reset" | "error" | "stopped" | "deleted";
 
 /** One line of the access log. */
 export interface SessionRecord {
@@ -45,17 +61,24 @@ export interface SessionRecord {
   readonly durationMs: number;
   /** Address of the caller, or name of address1. */
   readonly source: string;
-  /** Name of address2. */
+  /** Name of address2, or of the endpoint that was picked; empty: none had been. */
   readonly target: string;
   readonly ltr: Readonly<Flow>;
   readonly rtl: Readonly<Flow>;
   readonly dropped: number;
   readonly reason: SessionEnd;
   readonly error?: L7mpError;
+  /** Attempts to connect after the first, for all stages. */
+  readonly retries: number;
+  /** From the caller's arrival until everything was connected; absent: it never was. */
+  readonly openedMs?: number;
+  readonly metadata?: Metadata;
 }
 
 /** Why sessions are aborted when the process ends; not an error of theirs. */
 export const stopped = "STOPPED";
+/** Why a session is aborted that somebody deleted. */
+export const deleted = "DELETED";
 
 const localLingerMs = 500;
 const networkLingerMs = 60_000;
@@ -63,16 +86,12 @@ const networkLingerMs = 60_000;
 /** What a session is made of. */
 export interface SessionParts {
   readonly name: string;
-  readonly planned: PlannedListener;
+  readonly listener: ServedListener;
   readonly environment: SessionEnvironment;
   /** The caller where address1 listens; without it address1 is opened first. */
   readonly incoming?: Incoming;
   /** Present where those who call after it on the same connection are served too. */
   readonly sequence?: Sequence;
-  /** Ends the session with its reason. */
-  readonly signal: AbortSignal;
-  /** Counted as data moves. */
-  readonly flows: Flows;
 }
 
 /** The callers of one connection, one after another. */
@@ -83,18 +102,28 @@ export interface Sequence {
   caller?: Incoming;
 }
 
-/** Runs one session to its end and never rejects; its one error line is written here. */
-export function runSession(parts: SessionParts): Promise<SessionRecord> {
-  return new Session(parts).run();
+/** All that is open between a caller and what serves it. */
+interface Opened {
+  readonly downstream: Stream;
+  readonly upstream: Stream;
+  readonly ingress: OpenChain;
+  readonly egress: OpenChain;
+}
+
+interface OpenChain {
+  readonly chain: Chain;
+  /** One for each stage of the chain. */
+  readonly streams: readonly Stream[];
 }
 
 /** Holds no more than it needs while it stands idle: what opening took is gone by then. */
-class Session {
-  readonly #name: string;
-  readonly #planned: PlannedListener;
+export class Session {
+  readonly name: string;
+  readonly listener: ServedListener;
+  /** Counted as data moves. */
+  readonly flows: Flows = noFlows();
   readonly #environment: SessionEnvironment;
-  readonly #signal: AbortSignal;
-  readonly #flows: Flows;
+  readonly #abort = new AbortController();
   readonly #log: Log;
   readonly #startedAt = Date.now();
   readonly #start = performance.now();
@@ -102,55 +131,117 @@ class Session {
   readonly #sequence: Sequence | undefined;
   readonly #called: boolean;
   #source: string;
+  #info: StreamInfo | undefined;
+  #metadata: Metadata | undefined;
+  #way: Way | undefined;
+  #target: Stage | undefined;
+  #chains: { readonly ingress: readonly Stage[]; readonly egress: readonly Stage[] } | undefined;
+  #openedMs: number | undefined;
   #warnedOfCut = false;
   /** Messages that transforms left out. */
   #dropped = 0;
+  readonly #events: EventLog | undefined;
+  #status: "INIT" | "CONNECTED" | "FINALIZING" | "DESTROYED" = "INIT";
 
-  constructor({ name, planned, environment, incoming, sequence, signal, flows }: SessionParts) {
-    this.#name = name;
-    this.#planned = planned;
+  constructor({ name, listener, environment, incoming, sequence }: SessionParts) {
+    this.name = name;
+    this.listener = listener;
     this.#environment = environment;
-    this.#signal = signal;
-    this.#flows = flows;
     this.#log = environment.log.child({ session: name });
     this.#incoming = incoming;
     this.#sequence = sequence;
     this.#called = incoming !== undefined;
-    this.#source = incoming ? printPeer(incoming.info) : planned.endpoint.name;
+    this.#info = incoming?.info;
+    this.#source = incoming ? printPeer(incoming.info) : listener.endpoint.name;
+    if (environment.observe) this.#events = new EventLog(`session ${name} created by listener ${listener.name}`);
   }
 
+  /** Runs to the end and never rejects; its one error line is written here. */
   async run(): Promise<SessionRecord> {
     try {
-      const [downstream, upstream] = await this.#open();
-      await this.#greet(downstream, upstream);
-      const summary = await this.#relay(downstream, upstream);
+      const opened = await this.#open();
+      await this.#greet(opened);
+      this.#connected();
+      const summary = await this.#relay(opened);
+      this.#status = "FINALIZING";
       // Now only what lies behind the streams may still be there: a child that was told to end.
-      await Promise.allSettled([downstream.finished?.(), upstream.finished?.()]);
+      const { downstream, upstream, ingress, egress } = opened;
+      const streams = [downstream, upstream, ...ingress.streams, ...egress.streams];
+      await Promise.allSettled(streams.map((stream) => stream.finished?.()));
       return this.#record(summary);
     } catch (error) {
       return this.#record({ end: "error", error, dropped: 0 });
     }
   }
 
+  /** Ends it with `reason`, an error whose code is `stopped` or `deleted` where it is none of the session's. */
+  end(reason: L7mpError): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Its stages in clusters, in no order. */
+  get stages(): readonly Stage[] {
+    const { ingress = [], egress = [] } = this.#chains ?? {};
+    return this.#target ? [this.#target, ...ingress, ...egress] : [...ingress, ...egress];
+  }
+
+  /** The session as the REST API shows it (section a.12 of the configuration's specification). */
+  toJSON(): Record<string, unknown> {
+    const { name: _, ...metadata } = this.metadata;
+    const { ingress = [], egress = [] } = this.#chains ?? {};
+    const ended = this.#status === "DESTROYED";
+    const pending = this.#way === undefined && !ended;
+    return {
+      name: this.name,
+      metadata,
+      source: {
+        origin: this.listener.name,
+        listener: this.listener.shown?.spec ?? "<INVALID>",
+        status: ended ? "END" : "READY",
+      },
+      destination: this.#target?.toJSON() ??
+        (pending
+          ? { status: "PENDING" }
+          : { origin: this.#way?.target.name ?? "", endpoint: "<INVALID>", status: "END" }),
+      ingress,
+      egress,
+      status: this.#status,
+      events: this.#events ?? [],
+    };
+  }
+
+  /** What is known of it so far. */
+  get metadata(): Metadata {
+    return this.#metadata ??= this.#info ? sessionMetadata(this.name, this.#info) : { name: this.name };
+  }
+
   #record({ end, error: cause, dropped: droppedByStreams }: RelaySummary): SessionRecord {
     const dropped = droppedByStreams + this.#dropped;
-    const { ltr, rtl } = this.#flows;
+    const { ltr, rtl } = this.flows;
+    const { listener } = this;
     const cut = end === "error" ? asL7mpError(cause) : undefined;
     const reason = endOf(end, cut);
     const error = reason === "error" || reason === "reset" ? cut : undefined;
-    const target = this.#planned.target.name;
+    const target = this.#target?.choice?.endpoint.name ?? listener.target ?? this.#way?.target.name ?? "";
     if (error) {
-      const from = this.#called ? `; session ${this.#name} from ${this.#source} to ${target}` : "";
+      const to = target === "" ? "" : ` to ${target}`;
+      const from = this.#called ? `; session ${this.name} from ${this.#source}${to}` : "";
       const { code, side } = error;
       // Of the only caller there will be, what it could not do is an error.
-      const level = this.#planned.endpoint.listen?.fork ? error.level : "error";
+      const level = listener.endpoint.listen?.fork ? error.level : "error";
       this.#log[level]("session.error", `${error.message} (${side ?? "local"}${from})`, { code, side });
     }
     const durationMs = performance.now() - this.#start;
-    this.#log.info("session.close", `session ${this.#name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });
+    this.#log.info("session.close", `session ${this.name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });
+    const retries = this.stages.reduce((sum, stage) => sum + stage.retries, 0);
+    for (const stage of this.stages) stage.end();
+    if (error) this.#events?.add("ERROR", error.message, error.status ?? error.code);
+    else this.#events?.add("END", reason === "eof" ? "Normal end" : cut?.message ?? reason);
+    this.#events?.add("DESTROY", "all streams closed");
+    this.#status = "DESTROYED";
     return {
-      name: this.#name,
-      listener: this.#planned.name,
+      name: this.name,
+      listener: listener.name,
       startedAt: new Date(this.#startedAt),
       durationMs,
       source: this.#source,
@@ -160,19 +251,32 @@ class Session {
       dropped,
       reason,
       error,
+      retries,
+      openedMs: this.#openedMs,
+      metadata: this.#metadata,
     };
   }
 
-  async #open(): Promise<readonly [downstream: Stream, upstream: Stream]> {
-    const { endpoint } = this.#planned;
-    const context = contextOf(this.#planned, this.#environment, this.#name, this.#signal, this.#log);
+  #connected(): void {
+    this.#openedMs = performance.now() - this.#start;
+    this.#status = "CONNECTED";
+    for (const stage of this.stages) stage.status = "READY";
+    this.#events?.add("CONNECT", "all stages connected");
+  }
+
+  async #open(): Promise<Opened> {
+    const { listener } = this;
+    const { endpoint } = listener;
+    const context = contextOf(listener, this.#environment, this.name, this.#abort.signal, this.#log);
     const incoming = this.#incoming;
     this.#incoming = undefined;
     if (!incoming) {
-      const downstream = await onSide("downstream", () => openConnector(endpoint, retryOf(endpoint.connect), context));
+      const own = fixedUpstream(endpoint);
+      const downstream = await onSide("downstream", () => openConnector(own, retryOf(endpoint.connect), context));
       this.#source = downstream.info.name;
+      this.#info = downstream.info;
       try {
-        return [downstream, await this.#openTarget(context, downstream.info)];
+        return { downstream, ...await this.#openWay(context, downstream.info) };
       } catch (error) {
         downstream.abort(error);
         throw error;
@@ -184,47 +288,95 @@ class Session {
     if (sequence) sequence.caller = caller;
     // A layer may have found out who it really is.
     this.#source = printPeer(caller.info);
-    let upstream: Stream;
+    this.#info = caller.info;
+    let opened: Omit<Opened, "downstream">;
     try {
-      upstream = await this.#openTarget(context, caller.info);
+      listener.admit?.(() => this.metadata);
+      opened = await this.#openWay(context, caller.info);
     } catch (error) {
       await caller.reject(asL7mpError(error)).catch(() => {});
       throw error;
     }
     try {
-      const downstream = await onSide("downstream", () => caller.accept(this.#signal));
-      return [withEnds(downstream, endpoint), upstream];
+      const downstream = await onSide("downstream", () => caller.accept(this.#abort.signal));
+      return { downstream: withEnds(downstream, endpoint), ...opened };
     } catch (error) {
-      upstream.abort(error);
+      for (const stream of [opened.upstream, ...opened.ingress.streams, ...opened.egress.streams]) stream.abort(error);
       throw error;
     }
   }
 
-  #openTarget(context: Context, downstream: StreamInfo): Promise<Stream> {
-    const { target, retry } = this.#planned;
-    const own = { ...context, direction: target.direction, downstream };
-    return onSide("upstream", () => openConnector(target, retry, own));
+  /** Finds the way and connects all of it. Rejects with the first stage that cannot be had; nothing stays open then. */
+  async #openWay(context: Context, downstream: StreamInfo): Promise<Omit<Opened, "downstream">> {
+    const way = this.listener.route(() => this.metadata, downstream);
+    this.#way = way;
+    if (way.metadata) this.#metadata = way.metadata;
+    if (way.found) this.#events?.add("LOOKUP SUCCESS", way.found);
+    const { target, retry } = way;
+    this.#target = this.#stageOf(target);
+    const { ingress, egress } = await onSide(
+      "upstream",
+      () => withRetry(async () => way.chains(), retry, context.signal, this.#log, this.#target),
+    );
+    const transformed = ingress.steps.length + ingress.stages.length + egress.steps.length + egress.stages.length > 0;
+    const own = { ...context, downstream, metadata: way.metadata, transformed };
+    const open = (upstream: Upstream, stage: Stage, signal: AbortSignal) => {
+      const direction = upstream.shape?.direction ?? "both";
+      return onSide("upstream", () => openConnector(upstream, retry, { ...own, direction, signal }, stage));
+    };
+    if (ingress.stages.length + egress.stages.length === 0) {
+      const upstream = await open(target, this.#target, context.signal);
+      return { upstream, ingress: { chain: ingress, streams: [] }, egress: { chain: egress, streams: [] } };
+    }
+    const stagesOf = ({ stages }: Chain) => stages.map(({ upstream }) => this.#stageOf(upstream));
+    this.#chains = { ingress: stagesOf(ingress), egress: stagesOf(egress) };
+    const upstreams = [target, ...[...ingress.stages, ...egress.stages].map(({ upstream }) => upstream)];
+    const [upstream, ...others] = await openAll(
+      upstreams.map((upstream, i) => (signal) => open(upstream, this.stages[i]!, signal)),
+      context.signal,
+    );
+    return {
+      upstream: upstream!,
+      ingress: { chain: ingress, streams: others.slice(0, ingress.stages.length) },
+      egress: { chain: egress, streams: others.slice(ingress.stages.length) },
+    };
+  }
+
+  #stageOf({ name }: Upstream): Stage {
+    const events = this.#events;
+    return new Stage(
+      name,
+      events && {
+        onDisconnect: (stage, error) =>
+          events.add("DISCONNECT", `${stage.origin}: ${error === undefined ? "closed by peer" : messageOf(error)}`),
+        onReconnect: (stage) => events.add("CONNECT", `${stage.origin} connected again`),
+      },
+    );
   }
 
   /** Sends what the session is to begin with (`-p`, `-P`). */
-  async #greet(downstream: Stream, upstream: Stream): Promise<void> {
-    const { preambleUpstream, preambleDownstream } = this.#planned.session;
+  async #greet({ downstream, upstream, ingress, egress }: Opened): Promise<void> {
+    const { preambleUpstream, preambleDownstream } = this.listener.session;
     const give = (side: "downstream" | "upstream", stream: Stream, text: string) =>
-      onSide(side, () => sendFirst(stream, new TextEncoder().encode(text), this.#signal));
+      onSide(side, () => sendFirst(stream, new TextEncoder().encode(text), this.#abort.signal));
     try {
       if (preambleUpstream !== undefined) await give("upstream", upstream, preambleUpstream);
       if (preambleDownstream !== undefined) await give("downstream", downstream, preambleDownstream);
     } catch (error) {
-      downstream.abort(error);
-      upstream.abort(error);
+      for (const stream of [downstream, upstream, ...ingress.streams, ...egress.streams]) stream.abort(error);
       throw error;
     }
   }
 
-  #relay(downstream: Stream, upstream: Stream): Promise<RelaySummary> {
-    const { session, ingress, egress } = this.#planned;
-    let ltr = this.#way("ltr", ingress, downstream, downstream.info);
-    let rtl = this.#way("rtl", egress, upstream, downstream.info);
+  #relay({ downstream, upstream, ingress, egress }: Opened): Promise<RelaySummary> {
+    const { session, endpoint } = this.listener;
+    const way = this.#way!;
+    const shape = this.#target?.choice?.endpoint ?? way.target.shape;
+    const activity: Activity = { at: performance.now() };
+    const detours = this.#detours(upstream, ingress, egress, activity);
+    const source = egress.streams.at(-1) ?? upstream;
+    let ltr = this.#direction("ltr", ingress.chain.steps, downstream);
+    let rtl = this.#direction("rtl", egress.chain.steps, source);
     if (session.oneMessage) {
       [downstream, ltr] = oneMessage(downstream, ltr);
       [upstream, rtl] = oneMessage(upstream, rtl);
@@ -233,14 +385,17 @@ class Session {
       const [left, right] = [handle(downstream), handle(upstream)];
       this.#log.notice("session.open", `starting data transfer loop with FDs ${left} and ${right}`);
     }
+    const lingerMs = session.lingerMs ?? way.lingerMs;
     return relay(downstream, upstream, {
       ltr,
       rtl,
+      detours,
+      activity,
       direction: session.direction,
-      lingerMs: session.lingerMs ?? defaultLinger(this.#planned, this.#environment, downstream, upstream),
-      openLingerMs: session.lingerMs ?? Infinity,
-      answerMs: session.lingerMs ?? (session.oneMessage ? Infinity : networkLingerMs),
-      idleTimeoutMs: idleTimeout(this.#planned),
+      lingerMs: lingerMs ?? defaultLinger(this.listener, this.#environment, downstream, upstream),
+      openLingerMs: lingerMs ?? Infinity,
+      answerMs: lingerMs ?? (session.oneMessage ? Infinity : networkLingerMs),
+      idleTimeoutMs: idleTimeout(this.listener, endpoint, shape, way),
       blockBytes: session.blockBytes,
       onCut: session.blockBytes === undefined ? undefined : (bytes) => this.#warnOfCut(bytes),
       onEnd: this.#log.enabled("notice") ? (side) => this.#tellEnd(side, downstream, upstream) : undefined,
@@ -249,35 +404,78 @@ class Session {
         const silence = `was silent for ${lingerMs / 1000} s after the other side's end`;
         this.#log.info("session.linger", `${side} ${name} ${silence}; session ends (-t)`, { side, lingerMs });
       },
-      signal: this.#signal,
-      flows: this.#flows,
+      signal: this.#abort.signal,
+      flows: this.flows,
     });
   }
 
-  #way(
-    flow: "ltr" | "rtl",
-    steps: readonly PlannedStep[],
-    source: Stream,
-    downstream: StreamInfo,
-  ): DirectionOptions {
-    const tap = this.#environment.tap?.(this.#name);
+  /** What stands for `upstream` where further streams lie before it. */
+  #detours(upstream: Stream, ingress: OpenChain, egress: OpenChain, activity: Activity) {
+    if (ingress.streams.length + egress.streams.length === 0) return undefined;
+    const fail = (error: unknown) => {
+      const cause = asL7mpError(error);
+      cause.side ??= "upstream";
+      this.#abort.abort(cause);
+    };
+    const stop = (chain: OpenChain, i: number, flow: "ltr" | "rtl", input: Stream): Stop => {
+      const { steps, payload } = this.#steps(flow, chain.chain.stages[i]!.steps, input);
+      return { stream: chain.streams[i]!, steps, payload };
+    };
+    const out = ingress.streams.map((stream, i) => stop(ingress, i, "ltr", stream));
+    const back = egress.streams.map((_, i) => stop(egress, i, "rtl", egress.streams[i - 1] ?? upstream));
+    return {
+      ltr: out.length > 0 ? towardsUpstream(upstream, out, activity, fail) : undefined,
+      rtl: back.length > 0 ? towardsDownstream(upstream, back, activity, fail) : undefined,
+    };
+  }
+
+  #direction(flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream): DirectionOptions {
+    const tap = this.#environment.tap?.(this.name);
     if (!tap && steps.length === 0) return untouched[source.kind];
-    const session = { name: this.#name, metadata: sessionMetadata(this.#name, downstream) };
-    const own = { session, flow, log: this.#log, drop: (messages = 1) => void (this.#dropped += messages) };
-    const made = makeSteps(steps, source.kind, { ...own, maxMessageBytes: this.#planned.session.maxMessageBytes });
-    return { ...made, tap: tap && ((data) => tap(flow, data)) };
+    return { ...this.#steps(flow, steps, source), tap: tap && ((data) => tap(flow, data)) };
+  }
+
+  #steps(flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream): { steps: Step[]; payload: StreamKind } {
+    const { maxMessageBytes } = this.listener.session;
+    return makeSteps(steps, source.kind, {
+      session: { name: this.name, metadata: steps.length > 0 ? this.metadata : {} },
+      flow,
+      log: this.#log,
+      drop: (messages = 1) => void (this.#dropped += messages),
+      maxMessageBytes,
+    });
   }
 
   #warnOfCut(bytes: number): void {
     if (this.#warnedOfCut) return;
     this.#warnedOfCut = true;
-    this.#log.warn("message.cut", `message of ${bytes} bytes cut to ${this.#planned.session.blockBytes} (-b)`);
+    this.#log.warn("message.cut", `message of ${bytes} bytes cut to ${this.listener.session.blockBytes} (-b)`);
   }
 
   #tellEnd(side: Side, downstream: Stream, upstream: Stream): void {
     const [number, stream] = side === "downstream" ? [1, downstream] : [2, upstream];
     this.#log.notice("stream.end", `socket ${number} (fd ${handle(stream)}) is at EOF`);
   }
+}
+
+/** Opens all at once; the first that fails ends the others, and what is open already is closed. */
+async function openAll(
+  openings: readonly ((signal: AbortSignal) => Promise<Stream>)[],
+  signal: AbortSignal,
+): Promise<Stream[]> {
+  const group = new AbortController();
+  const both = AbortSignal.any([signal, group.signal]);
+  const results = await Promise.allSettled(openings.map(async (open) => {
+    try {
+      return await open(both);
+    } catch (error) {
+      group.abort(error);
+      throw error;
+    }
+  }));
+  if (!group.signal.aborted) return results.map((result) => (result as PromiseFulfilledResult<Stream>).value);
+  for (const result of results) if (result.status === "fulfilled") result.value.abort(group.signal.reason);
+  throw group.signal.reason;
 }
 
 /** The way of a direction nobody looks at, by what its source gives. */
@@ -288,15 +486,16 @@ const untouched: Readonly<Record<StreamKind, DirectionOptions>> = {
 
 /** The context for address1; address2 gets the same with its own direction and the caller's facts. */
 export function contextOf(
-  planned: PlannedListener,
+  { endpoint, session }: ServedListener,
   environment: SessionEnvironment,
   sessionName: string | undefined,
   signal: AbortSignal,
   log: Log,
 ): Context {
   const { driver, ipVersion, program, version, http, insecure, onListening } = environment;
-  const { maxMessageBytes, blockBytes } = planned.session;
-  const { direction, listen, connect } = planned.endpoint;
+  const { shared, control, metrics } = environment;
+  const { maxMessageBytes, blockBytes } = session;
+  const { direction, listen, connect } = endpoint;
   const forks = (listen?.fork && !listen.oneshot) || connect?.fork;
   return {
     signal,
@@ -313,6 +512,9 @@ export function contextOf(
     http,
     insecure,
     onListening,
+    shared,
+    control,
+    metrics,
   };
 }
 
@@ -341,7 +543,7 @@ function makeSteps(
 
 /** Half a second where a side is local or has no half-close, a minute between two that have (addresses.md D1). */
 function defaultLinger(
-  { session }: PlannedListener,
+  { session }: ServedListener,
   { compatSocat }: SessionEnvironment,
   downstream: Stream,
   upstream: Stream,
@@ -351,9 +553,9 @@ function defaultLinger(
   return network && !compatSocat ? networkLingerMs : localLingerMs;
 }
 
-function idleTimeout({ session, endpoint, target }: PlannedListener): number {
-  const own = [endpoint.stream.idle_timeout ?? defaultIdle(endpoint), target.stream.idle_timeout];
-  const limits = own.filter((ms) => ms !== undefined && ms > 0) as number[];
+function idleTimeout({ session }: ServedListener, endpoint: Endpoint, target: Endpoint | undefined, way: Way): number {
+  const own = [endpoint.stream.idle_timeout ?? way.idleTimeoutMs ?? defaultIdle(endpoint), target?.stream.idle_timeout];
+  const limits = [...own, way.idleTimeoutMs].filter((ms) => ms !== undefined && ms > 0) as number[];
   if (session.idleTimeoutMs !== undefined && session.idleTimeoutMs >= 0) limits.push(session.idleTimeoutMs);
   return Math.min(...limits);
 }
@@ -369,6 +571,7 @@ function endOf(end: RelayEnd, error: L7mpError | undefined): SessionEnd {
   if (end === "idle") return "idle";
   if (end !== "error") return "eof";
   if (error?.code === stopped) return "stopped";
+  if (error?.code === deleted) return "deleted";
   return error?.code === "ECONNRESET" || error?.code === "EPIPE" ? "reset" : "error";
 }
 

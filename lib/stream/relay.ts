@@ -15,6 +15,10 @@ export interface DirectionOptions {
 export interface RelayOptions {
   readonly ltr: DirectionOptions;
   readonly rtl: DirectionOptions;
+  /** What is written to instead of `upstream`, and read from instead of it (see `detour.ts`); owned as the others are. */
+  readonly detours?: { readonly ltr?: Stream; readonly rtl?: Stream };
+  /** Read and kept up to date; absent: made by the relay. */
+  readonly activity?: Activity;
   /** `ltr`: only from downstream to upstream; `rtl`: only back. */
   readonly direction: "both" | "ltr" | "rtl";
   /** Silence tolerated after one direction has ended, in ms; Infinity: for ever. */
@@ -74,8 +78,11 @@ const toDownstream = { source: "upstream", sink: "downstream" } as const;
 class Relay implements EventListenerObject {
   readonly #downstream: Stream;
   readonly #upstream: Stream;
+  /** What stands for the upstream in either direction. */
+  readonly #sink: Stream;
+  readonly #source: Stream;
   readonly #options: RelayOptions;
-  readonly #activity: Activity = { at: performance.now() };
+  readonly #activity: Activity;
   readonly #ended = Promise.withResolvers<{ end: RelayEnd; error?: unknown }>();
   #watch: SilenceWatch | undefined;
   #running = 0;
@@ -89,7 +96,10 @@ class Relay implements EventListenerObject {
   constructor(downstream: Stream, upstream: Stream, options: RelayOptions) {
     this.#downstream = downstream;
     this.#upstream = upstream;
+    this.#sink = options.detours?.ltr ?? upstream;
+    this.#source = options.detours?.rtl ?? upstream;
     this.#options = options;
+    this.#activity = options.activity ?? { at: performance.now() };
   }
 
   async run(): Promise<RelaySummary> {
@@ -100,10 +110,17 @@ class Relay implements EventListenerObject {
     signal.removeEventListener("abort", this);
     const reason = end === "error" ? error ?? new StreamError("session ended") : undefined;
     this.#downstream.abort(reason);
-    this.#upstream.abort(reason);
+    for (const stream of this.#upstreams()) stream.abort(reason);
     await Promise.all(this.#directions);
     for (const step of [...ltr.steps, ...rtl.steps]) step.close?.();
-    return { dropped: droppedBy(this.#downstream) + droppedBy(this.#upstream), end, error };
+    let dropped = droppedBy(this.#downstream);
+    for (const stream of this.#upstreams()) dropped += droppedBy(stream);
+    return { dropped, end, error };
+  }
+
+  /** The upstream, and what stands before it. */
+  #upstreams(): Set<Stream> {
+    return new Set([this.#upstream, this.#sink, this.#source]);
   }
 
   /** The session is to end with the signal's reason. */
@@ -121,9 +138,7 @@ class Relay implements EventListenerObject {
       this.#directions = [this.#move(toUpstream), this.#move(toDownstream)];
       return;
     }
-    const [source, target] = direction === "ltr"
-      ? [this.#downstream, this.#upstream]
-      : [this.#upstream, this.#downstream];
+    const [source, target] = direction === "ltr" ? [this.#downstream, this.#source] : [this.#sink, this.#downstream];
     source.closeWrite().catch((error) => this.#fail(error));
     // Nobody wants what the target says, but left unread it would turn the final close into a reset.
     discard(target);
@@ -134,7 +149,7 @@ class Relay implements EventListenerObject {
     this.#running++;
     const { ltr, rtl, flows, blockBytes, onCut } = this.#options;
     const forth = sides === toUpstream;
-    const [source, sink] = forth ? [this.#downstream, this.#upstream] : [this.#upstream, this.#downstream];
+    const [source, sink] = forth ? [this.#downstream, this.#sink] : [this.#source, this.#downstream];
     const options = {
       ...(forth ? ltr : rtl),
       flow: forth ? flows.ltr : flows.rtl,
@@ -177,7 +192,8 @@ class Relay implements EventListenerObject {
     if (source.info.answer === "written" || sink.info.answer === "read") this.#limit("answer", answerMs);
     else this.#limit("linger", sink.kind === "datagram" && sink.staysOpen ? openLingerMs : lingerMs);
     if (--this.#running > 0) return;
-    const gone = [onSide("downstream", this.#downstream.finished?.()), onSide("upstream", this.#upstream.finished?.())];
+    const gone = [onSide("downstream", this.#downstream.finished?.())];
+    for (const stream of this.#upstreams()) gone.push(onSide("upstream", stream.finished?.()));
     // Not awaited: after an abort the directions are over, whatever stands behind the streams.
     Promise.all(gone).then(() => this.#ended.resolve({ end: "eof" }), (error) => this.#fail(error));
   }

@@ -1,0 +1,32 @@
+/** Names of sessions as the REST API shows them (section c.2 of the configuration's specification). */
+import type { Endpoint } from "../config/plan.ts";
+import type { SocketAddress, StreamInfo } from "../stream/stream.ts";
+
+/**
+ * The name of session number `id` of `listener`: what its callers speak, and between whom. A TCP session has no number:
+ * its two ends are its own.
+ */
+export function sessionName(listener: string, endpoint: Endpoint, info: StreamInfo | undefined, id: number): string {
+  const spoken = speaks(endpoint);
+  const plain = `${listener}-${id}`;
+  if (spoken === "JSONSocket") return `JSONSocket:${plain}`;
+  if (spoken === "UNIX") return `UNIX:${plain}`;
+  if (!spoken || !info?.remote || info.remote.family === "unix") return plain;
+  const ends = `${spoken}:${printEnd(info.remote)}-${printEnd(info.local)}`;
+  return spoken === "TCP" ? ends : `${ends}-${id}`;
+}
+
+function speaks({ layers, source }: Endpoint): string | undefined {
+  for (const { layer } of layers.toReversed()) {
+    if (layer.name === "JSONSocket" || layer.name === "HTTP") return layer.name;
+    if (layer.name === "WebSocket") return "WS";
+  }
+  if ("dual" in source) return undefined;
+  const { name } = source.protocol;
+  return name === "UnixDomainSocket" ? "UNIX" : name === "TCP" || name === "UDP" ? name : undefined;
+}
+
+function printEnd(address: SocketAddress | undefined): string {
+  if (!address || address.family === "unix") return "";
+  return `${address.family === "inet6" ? `[${address.host}]` : address.host}:${address.port}`;
+}

@@ -1,0 +1,77 @@
+/** One stage of a session that connects to something: what is known of it while it comes and goes. */
+import { StreamError } from "../errors.ts";
+import type { Stream } from "../stream/stream.ts";
+import type { Choice } from "./way.ts";
+
+export type StageStatus = "INIT" | "RETRYING" | "CONNECTED" | "READY" | "DISCONNECTED" | "END";
+
+export interface StageEvents {
+  /** A connection that had been there is gone; the stage is being opened again. */
+  onDisconnect?(stage: Stage, error: unknown): void;
+  onReconnect?(stage: Stage): void;
+}
+
+export class Stage {
+  /** Name of the cluster, or the address where there is none. */
+  readonly origin: string;
+  status: StageStatus = "INIT";
+  /** Attempts after the first. */
+  retries = 0;
+  readonly #events: StageEvents | undefined;
+  #choice: Choice | undefined;
+  /** The connection itself, below what keeps it alive. */
+  #stream: Stream | undefined;
+
+  constructor(origin: string, events?: StageEvents) {
+    this.origin = origin;
+    this.#events = events;
+  }
+
+  /** The endpoint in use, or the last one tried. */
+  get choice(): Choice | undefined {
+    return this.#choice;
+  }
+
+  connecting(choice: Choice): void {
+    this.#choice?.release?.();
+    this.#choice = choice;
+  }
+
+  connected(stream: Stream): void {
+    this.#stream = stream;
+    this.status = "CONNECTED";
+  }
+
+  /** An attempt failed and another follows. */
+  retrying(): void {
+    this.retries++;
+    this.status = "RETRYING";
+  }
+
+  lost(error: unknown): void {
+    this.status = "DISCONNECTED";
+    this.#choice?.failed?.(error ?? new StreamError("closed by peer", { code: "ECONNRESET" }));
+    this.#events?.onDisconnect?.(this, error);
+  }
+
+  restored(): void {
+    this.status = "READY";
+    this.#events?.onReconnect?.(this);
+  }
+
+  /** Takes the connection away, as if the peer had: what follows is the retry policy's. */
+  disconnect(reason: unknown): void {
+    if (this.status !== "END") this.#stream?.abort(reason);
+  }
+
+  end(): void {
+    if (this.status === "END") return;
+    this.status = "END";
+    this.#stream = undefined;
+    this.#choice?.release?.();
+  }
+
+  toJSON(): Record<string, unknown> {
+    return { origin: this.origin, endpoint: this.#choice?.shown ?? "<INVALID>", status: this.status };
+  }
+}
