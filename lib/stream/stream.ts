@@ -28,6 +28,11 @@ export interface StreamInfo {
    * With status 101 what follows in both directions is no longer HTTP.
    */
   respond?(head: AnswerHead): void;
+  /**
+   * Of a caller whose request asks to go on in another protocol (`Upgrade`): called, before the caller is accepted, by
+   * whoever may answer with 101. The reading half then ends only when the answer is another one.
+   */
+  awaitUpgrade?(): void;
   /** Protocol facts, such as a WebSocket's path and headers. */
   readonly facts?: Readonly<Record<string, unknown>>;
 }
@@ -36,7 +41,10 @@ export interface StreamInfo {
 export interface AnswerHead {
   readonly status: number;
   readonly reason?: string;
+  /** What is said about the connection and about chunks is left to the listener. */
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Header lines after the body, asked for at its end. */
+  trailers?(): readonly (readonly [name: string, value: string])[];
 }
 
 /** How a peer ended a stream, in words its protocol shares with others (close code and reason of a WebSocket). */

@@ -31,10 +31,13 @@ export interface BodyDecoder {
 
 /** Writes a body: the pieces of each block, then the end. */
 export interface BodyEncoder {
-  /** What to write for `data`, in order; may hold views of it. Throws `RangeError` beyond a length given before. */
+  /** What to write for `data`, in order; may hold views of it. Throws `StreamError` beyond a length given before. */
   encode(data: Uint8Array): readonly Uint8Array[];
-  /** What to write after the last; empty where nothing marks the end. Throws `RangeError` before a length is reached. */
-  end(): Uint8Array;
+  /**
+   * What to write after the last, with `trailers` where the framing has a place for them; empty where nothing marks the
+   * end. Throws `StreamError`, code `CUT`, before a length is reached.
+   */
+  end(trailers?: readonly HeaderLine[]): Uint8Array;
 }
 
 const empty: Uint8Array = new Uint8Array(0);
@@ -263,15 +266,19 @@ class LengthEncoder implements BodyEncoder {
   }
 
   encode(data: Uint8Array): readonly Uint8Array[] {
-    if (data.length > this.#left) throw new RangeError("the body is longer than its Content-Length");
+    if (data.length > this.#left) throw wrongLength("longer");
     this.#left -= data.length;
     return [data];
   }
 
   end(): Uint8Array {
-    if (this.#left > 0) throw new RangeError("the body is shorter than its Content-Length");
+    if (this.#left > 0) throw wrongLength("shorter");
     return empty;
   }
+}
+
+function wrongLength(how: string): StreamError {
+  return new StreamError(`the body is ${how} than its Content-Length`, { code: "CUT" });
 }
 
 /** Up to this size a chunk is copied into one piece with its size line; beyond, copying costs more than two writes. */
@@ -294,7 +301,6 @@ export class ChunkedEncoder implements BodyEncoder {
     return [all];
   }
 
-  /** With fields to send after the body, which the peer may ignore. */
   end(trailers: readonly HeaderLine[] = []): Uint8Array {
     return encodeHead("0", trailers);
   }

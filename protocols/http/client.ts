@@ -1,11 +1,15 @@
-/** The connecting side of HTTP as one byte session: what is written is the request's body, what is read the response's. */
+/**
+ * The connecting side of HTTP as one byte session: what is written is the request's body, what is read the response's.
+ * For the caller of an HTTP listener it is a reverse proxy: the caller's request goes on, and the answer's head goes back.
+ */
 import { LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { AbortGate } from "../../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
 import { bodyEncoder } from "./body.ts";
 import { BodyReader, Connection, readHead } from "./connection.ts";
-import { responseFraming } from "./framing.ts";
+import { type ForwardedRequest, forwardedRequest, withTrace } from "./forwarding.ts";
+import { type Framing, noBody, responseFraming } from "./framing.ts";
 import { encodeHead, type HeaderLine, type ResponseHead, ResponseHeadReader } from "./head.ts";
 import { MessageWriter, type Start } from "./message_writer.ts";
 import { named } from "./named.ts";
@@ -19,6 +23,8 @@ const maxInterim = 32;
 const holdMs = 50;
 /** How long the rest of a request that nobody waits for may take, after a plain close. */
 const goodbyeMs = 1000;
+/** How long the answer to a wish to go on in another protocol may take. */
+const upgradeMs = 60_000;
 
 /** Without a body these say nothing about it; the others say that it is empty (RFC 9110 section 8.6). */
 const bodylessMethods = ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"];
@@ -28,9 +34,18 @@ export async function connectHttp(lower: ByteStream, spec: HttpSpec, context: Co
   try {
     context.signal.throwIfAborted();
     const target = targetOf(lower.info, spec);
-    const lines = await requestLines(target.host, spec, context);
+    const { downstream, direction, program, metadata } = context;
+    // Read from or written to alone, it is one half of a session whose other half has the caller's request.
+    const forwarded = direction === "both" ? forwardedRequest(downstream, spec, context) : undefined;
+    const kept = spec.keep_host === false ? undefined : forwarded?.host;
+    const host = ["Host", spec.host ?? kept ?? target.host] as const;
+    const usual: readonly HeaderLine[] = forwarded
+      ? [host, ...forwarded.lines]
+      : [host, ["User-Agent", program], ["Accept", "*/*"]];
+    const lines = await requestLines(withTrace(usual, metadata), spec, context);
     context.signal.throwIfAborted();
-    return new HttpClientStream(lower, { target, lines, spec, context });
+    if (forwarded?.upgrade !== undefined) downstream?.awaitUpgrade?.();
+    return new HttpClientStream(lower, { target, lines, spec, context, forwarded });
   } catch (error) {
     lower.abort();
     throw error;
@@ -42,12 +57,13 @@ interface Parts {
   readonly lines: readonly HeaderLine[];
   readonly spec: HttpSpec;
   readonly context: Context;
+  readonly forwarded: ForwardedRequest | undefined;
 }
 
 /** One request and its response on a connection of their own. */
 class HttpClientStream implements ByteStream {
   readonly kind = "byte";
-  readonly info: StreamInfo;
+  #info: StreamInfo;
   readonly #connection: Connection;
   readonly #parts: Parts;
   readonly #method: string;
@@ -55,37 +71,48 @@ class HttpClientStream implements ByteStream {
   readonly #writer: MessageWriter;
   #head: ResponseHead | undefined;
   #body: BodyReader | undefined;
+  /** The server has answered 101: both halves are bytes of another protocol. */
+  #upgraded = false;
   /** What the response has become: settled at its end, at its failure and at the latest by `abort`. */
   readonly #outcome = Promise.withResolvers<void>();
 
   constructor(lower: ByteStream, parts: Parts) {
-    const { target, spec, context } = parts;
+    const { target, spec, context, forwarded } = parts;
     const { local, remote } = lower.info;
-    this.info = { protocol: "HTTP", name: target.name, local, remote, halfCloses: true, answer: "read" };
+    this.#info = { protocol: "HTTP", name: target.name, local, remote, halfCloses: true, answer: "read" };
     this.#connection = new Connection(lower);
     this.#parts = parts;
-    const silent = context.direction === "read" || context.downstream?.protocol === "Discard";
-    this.#method = spec.method ?? (silent ? "GET" : "POST");
+    const silent = forwarded
+      ? forwarded.framing === noBody
+      : context.direction === "read" || context.downstream?.protocol === "Discard";
+    this.#method = forwarded?.method ?? spec.method ?? (silent ? "GET" : "POST");
     this.#gate = new AbortGate(target.name);
     this.#writer = new MessageWriter(this.#connection, {
       start: (length) => this.#start(length),
-      holdMs: silent ? 0 : holdMs,
+      holdMs: silent || forwarded?.framing ? 0 : holdMs,
       name: target.name,
     });
     // Whoever reads or writes learns of a failure there.
     this.#outcome.promise.catch(() => {});
     if (silent) this.#writer.end().catch(() => {});
+    else if (forwarded?.framing) this.#writer.beginSoon();
+  }
+
+  get info(): StreamInfo {
+    return this.#info;
   }
 
   #start(length: number | undefined): Start {
-    const { target, lines } = this.#parts;
-    const framing = length === undefined ? { kind: "chunked" } as const : { kind: "length", length } as const;
-    const about: HeaderLine[] = length === undefined
+    const { target, lines, forwarded } = this.#parts;
+    const told: Framing = length === undefined ? { kind: "chunked" } : { kind: "length", length };
+    const framing = forwarded?.framing ?? told;
+    const about: HeaderLine[] = framing.kind !== "length"
       ? [["Transfer-Encoding", "chunked"]]
-      : length === 0 && bodylessMethods.includes(this.#method)
+      : framing.length === 0 && bodylessMethods.includes(this.#method)
       ? []
-      : [["Content-Length", String(length)]];
-    const head = encodeHead(`${this.#method} ${target.path} HTTP/1.1`, [...lines, ...about, ["Connection", "close"]]);
+      : [["Content-Length", String(framing.length)]];
+    const path = forwarded?.path ?? target.path;
+    const head = encodeHead(`${this.#method} ${path} HTTP/1.1`, [...lines, ...about, ...connectionLines(forwarded)]);
     return { head, encoder: bodyEncoder(framing) };
   }
 
@@ -101,7 +128,7 @@ class HttpClientStream implements ByteStream {
 
   async #read(): Promise<Uint8Array | null> {
     try {
-      this.#body ??= await this.#readHead();
+      this.#body ??= await this.#answer();
       const data = await this.#body.read();
       if (data === null) this.#settle();
       return data;
@@ -110,24 +137,51 @@ class HttpClientStream implements ByteStream {
     }
   }
 
+  /** The beginning of the answer, under a limit where the engine has none: while the request has not ended for it. */
+  async #answer(): Promise<BodyReader> {
+    if (this.#parts.forwarded?.upgrade === undefined) return await this.#readHead();
+    const late = Promise.withResolvers<never>();
+    const message = `${this.#info.name}: no answer for ${upgradeMs / 1000} s after the request`;
+    const error = new StreamError(message, { code: "ETIMEDOUT" });
+    const timer = setTimeout(() => late.reject(error), upgradeMs);
+    try {
+      return await Promise.race([this.#readHead(), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async #readHead(): Promise<BodyReader> {
     for (let interim = 0; interim <= maxInterim; interim++) {
       const head = await readHead(this.#connection, new ResponseHeadReader(headBytes));
       if (head === null) throw new StreamError("the server closed the connection without an answer", { code: "CUT" });
-      if (head.status === 101) throw new ProtocolError("101 was not asked for (RFC 9110 section 7.8)");
-      if (head.status < 200) continue;
-      const body = new BodyReader(this.#connection, responseFraming(head, this.#method));
+      if (head.status === 101) this.#upgrade();
+      else if (head.status < 200) continue;
+      const framing = this.#upgraded ? { kind: "close" } as const : responseFraming(head, this.#method);
+      const body = new BodyReader(this.#connection, framing);
       this.#head = head;
       this.#tell(head);
+      const { status, reason, lines: headers } = head;
+      if (this.#parts.forwarded) {
+        this.#parts.context.downstream?.respond?.({ status, reason, headers, trailers: () => body.trailers });
+      }
       return body;
     }
     throw new LimitError(`more than ${maxInterim} interim answers`, { code: "TOO_MANY_INTERIM" });
   }
 
+  #upgrade(): void {
+    if (this.#parts.forwarded?.upgrade === undefined) {
+      throw new ProtocolError("101 was not asked for (RFC 9110 section 7.8)");
+    }
+    this.#upgraded = true;
+    this.#info = { ...this.#info, answer: undefined };
+  }
+
   #tell({ status, reason, headers }: ResponseHead): void {
     const { log } = this.#parts.context;
     const { name } = this.info;
-    if (status >= 300 && status < 400 && headers["location"] !== undefined) {
+    if (status >= 300 && status < 400 && headers["location"] !== undefined && !this.#parts.forwarded) {
       const where = `${name}: ${statusLine(status, reason)}; Location: ${headers["location"]}`;
       log.notice("http.redirect", `${where} (redirects are not followed)`);
     } else {
@@ -144,7 +198,8 @@ class HttpClientStream implements ByteStream {
 
   #refusal(): StreamError | undefined {
     const { status, reason, headers } = this.#head!;
-    if (status < 400 || this.#parts.spec.fail === false) return undefined;
+    const { spec, forwarded } = this.#parts;
+    if (status < 400 || !(spec.fail ?? !forwarded)) return undefined;
     const location = headers["location"] === undefined ? "" : ` (Location: ${headers["location"]})`;
     const message = `${this.info.name}: server answered ${statusLine(status, reason)}${location}`;
     return new StreamError(message, { code: `HTTP_${status}` });
@@ -152,6 +207,7 @@ class HttpClientStream implements ByteStream {
 
   async write(bytes: Uint8Array): Promise<void> {
     this.#gate.check();
+    if (this.#upgraded) return await this.#gate.race(this.#connection.write(bytes));
     const refusal = this.#body?.ended ? this.#refusal() : undefined;
     if (refusal) throw refusal;
     try {
@@ -164,6 +220,7 @@ class HttpClientStream implements ByteStream {
 
   async closeWrite(): Promise<void> {
     this.#gate.check();
+    if (this.#upgraded) return await this.#gate.race(this.#connection.closeWrite());
     try {
       await this.#gate.race(this.#writer.end());
     } catch (error) {
@@ -201,6 +258,13 @@ class HttpClientStream implements ByteStream {
       this.#connection.abort();
     }
   }
+}
+
+/** A connection is for one request. */
+function connectionLines(forwarded: ForwardedRequest | undefined): HeaderLine[] {
+  const { upgrade, trailers = false } = forwarded ?? {};
+  if (upgrade !== undefined) return [["Connection", "Upgrade"], ["Upgrade", upgrade]];
+  return trailers ? [["TE", "trailers"], ["Connection", "close, TE"]] : [["Connection", "close"]];
 }
 
 function statusLine(status: number, reason: string): string {

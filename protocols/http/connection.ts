@@ -2,6 +2,7 @@
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
 import { type BodyDecoder, bodyDecoder } from "./body.ts";
 import type { Framing } from "./framing.ts";
+import type { HeaderLine } from "./head.ts";
 
 /** `lower`, which it owns, with bytes put back in front. Lives as long as the connection, over all its messages. */
 export class Connection implements ByteStream {
@@ -80,6 +81,11 @@ export class BodyReader {
   /** The body has been read to its end. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Fields after the body, once it has ended. */
+  get trailers(): readonly HeaderLine[] {
+    return this.#decoder.trailers;
   }
 
   /** As `ByteStream.read`; `null` is the end of the body. Rejects with `StreamError`, code `CUT`, for one that was cut. */

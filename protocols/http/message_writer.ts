@@ -4,6 +4,7 @@ import { Accumulator } from "../../lib/stream/accumulator.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
 import { concat } from "../_bytes.ts";
 import type { BodyEncoder } from "./body.ts";
+import type { HeaderLine } from "./head.ts";
 
 /** How a message begins. */
 export interface Start {
@@ -19,6 +20,8 @@ export interface MessageWriterOptions {
    * understands bodies only with one. 0: does not wait.
    */
   readonly holdMs: number;
+  /** What to say after the body, where there is a place for it. */
+  trailers?(): readonly HeaderLine[];
   /** Name of the stream in errors. */
   readonly name: string;
 }
@@ -35,9 +38,11 @@ export class MessageWriter {
   #encoder: BodyEncoder | undefined;
   readonly #held = new Accumulator();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #soon: ReturnType<typeof setTimeout> | undefined;
   /** The write that is under way, or was the last. */
   #sending: Promise<void> | undefined;
   #ended = false;
+  #complete = false;
 
   constructor(lower: ByteStream, options: MessageWriterOptions) {
     this.#lower = lower;
@@ -59,6 +64,16 @@ export class MessageWriter {
     return this.#ended;
   }
 
+  /** The whole message has been handed to the connection. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  /** Lets the head go out in the next turn of the event loop, where nothing of the body takes it along before that. */
+  beginSoon(): void {
+    if (!this.started && !this.#ended) this.#soon ??= setTimeout(() => this.#release(), 0);
+  }
+
   /** As `ByteStream.write`. */
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#ended) throw this.#afterEnd();
@@ -78,17 +93,23 @@ export class MessageWriter {
     this.#ended = true;
     while (this.#sending) await this.#sending;
     const pieces = this.#encoder ? [] : this.#begin(this.#held.length);
-    await this.#send([...pieces, this.#encoder!.end()]);
+    await this.#send([...pieces, this.#encoder!.end(this.#options.trailers?.())]);
+    this.#complete = true;
   }
 
   /** Lets go of what is held back and of its timer: nothing more will be written. */
   stop(): void {
     this.#ended = true;
+    this.#stopTimers();
+  }
+
+  #stopTimers(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#soon);
     this.#timer = undefined;
   }
 
-  /** The end has not come in time: begins without knowing the length. */
+  /** The body or its end has not come in time: begins without knowing the length. */
   #release(): void {
     // A failure shows at the next write, and when reading.
     if (!this.#encoder) this.#send(this.#begin(undefined)).catch(() => {});
@@ -96,8 +117,7 @@ export class MessageWriter {
 
   /** The head, what has been held back, and `more`. */
   #begin(length: number | undefined, more?: Uint8Array): readonly Uint8Array[] {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stopTimers();
     const { head, encoder } = this.#options.start(length);
     this.#encoder = encoder;
     const held = this.#held.length > 0 ? encoder.encode(this.#held.take()) : [];

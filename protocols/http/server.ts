@@ -4,8 +4,8 @@ import type { Context, Incoming } from "../../lib/protocol.ts";
 import { type ByteStream, formatAddress, type StreamInfo } from "../../lib/stream/stream.ts";
 import { admit, unavailable } from "./admission.ts";
 import { Connection } from "./connection.ts";
-import { keepsAlive } from "./framing.ts";
-import type { RequestHead } from "./head.ts";
+import { type Framing, keepsAlive, noBody } from "./framing.ts";
+import { listOf, type RequestHead } from "./head.ts";
 import { refuse } from "./refusal.ts";
 import { atLevel, readRequest } from "./request.ts";
 import { HttpServerStream } from "./server_stream.ts";
@@ -34,10 +34,16 @@ export async function serveHttp(lower: ByteStream, spec: HttpSpec, context: Cont
     throw atLevel("warn", new ProtocolError(message));
   }
   const timeoutMs = spec.keepalive_timeout ?? keepaliveMs;
-  const stream = new HttpServerStream(connection, {
-    info: infoOf(lower.info, from, head),
+  const { framing } = admission;
+  const info: StreamInfo = {
+    ...infoOf(lower.info, from, head),
+    respond: (answer) => stream.respond(answer),
+    ...(asksForUpgrade(head, framing) && { awaitUpgrade: () => stream.awaitUpgrade() }),
+  };
+  const stream: HttpServerStream = new HttpServerStream(connection, {
+    info,
     head,
-    framing: admission.framing,
+    framing,
     keepAlive: context.followUps === true && timeoutMs > 0 && keepsAlive(head),
     spec,
     context,
@@ -56,9 +62,19 @@ export async function serveHttp(lower: ByteStream, spec: HttpSpec, context: Cont
 }
 
 function infoOf({ local, remote, facts: below }: StreamInfo, from: string, head: RequestHead): StreamInfo {
-  const { method, target, version, headers } = head;
-  const facts = { ...below, method, path: target, host: headers["host"], version, headers };
+  const { method, target, version, headers, lines } = head;
+  const facts = { ...below, method, path: target, host: headers["host"], version, headers, lines };
   return { protocol: "HTTP", name: `http from ${from}`, local, remote, halfCloses: true, answer: "written", facts };
+}
+
+/**
+ * Whether the request asks to go on in another protocol (RFC 9110 section 7.8). Not HTTP/2 itself: its requests would
+ * pass unseen by whoever judges those of this connection.
+ */
+function asksForUpgrade({ version, headers }: RequestHead, framing: Framing): boolean {
+  const wanted = listOf(headers["upgrade"]);
+  const asks = wanted.length > 0 && listOf(headers["connection"]).includes("upgrade");
+  return version === "1.1" && asks && !wanted.includes("h2c") && framing === noBody;
 }
 
 /** Waits for the first bytes of another request. `null`: none came. */

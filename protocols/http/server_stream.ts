@@ -2,17 +2,16 @@
 import { L7mpError, LimitError, messageOf, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { AbortGate } from "../../lib/stream/abort_gate.ts";
-import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
+import type { AnswerHead, ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
 import { faultOf, unavailable } from "./admission.ts";
-import { type BodyEncoder, bodyEncoder } from "./body.ts";
+import { startAnswer, trailersOf } from "./answer.ts";
 import { BodyReader, type Connection } from "./connection.ts";
 import type { Framing } from "./framing.ts";
-import { encodeHead, type HeaderLine, listOf, type RequestHead, utf8Value } from "./head.ts";
+import { encodeHead, listOf, type RequestHead } from "./head.ts";
 import { MessageWriter, type Start } from "./message_writer.ts";
 import { named } from "./named.ts";
-import { httpDate, type Refusal, refuse, statusText } from "./refusal.ts";
+import { type Refusal, refuse } from "./refusal.ts";
 import type { HttpSpec } from "./spec.ts";
-import { headerLines, replaced } from "./target.ts";
 
 export interface ServerStreamParts {
   readonly info: StreamInfo;
@@ -27,7 +26,6 @@ export interface ServerStreamParts {
 /** How long the end of an answer that nobody waits for may take, after a plain close. */
 const goodbyeMs = 1000;
 
-const noContent: BodyEncoder = { encode: () => [], end: () => new Uint8Array(0) };
 const continued = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 export class HttpServerStream implements ByteStream {
@@ -41,6 +39,14 @@ export class HttpServerStream implements ByteStream {
   /** The read under way: after an abort it goes on until the connection is done with. */
   #reading: Promise<unknown> | undefined;
   #bodyBytes = 0;
+  /** The head that the other side gives. */
+  #given: AnswerHead | undefined;
+  /** Somebody may answer 101; settled is whether, at the latest when the answer ends. */
+  #upgradeAwaited = false;
+  readonly #decided = Promise.withResolvers<void>();
+  /** Both halves are bytes of another protocol. */
+  #upgraded = false;
+  #upgradedEnd = false;
   /** The answer's body ends with the connection. */
   #endsByClose = false;
   /** Only read from (`-u`): the answer waits for the end of the body, to say whether all went well. */
@@ -57,6 +63,7 @@ export class HttpServerStream implements ByteStream {
     this.#writer = new MessageWriter(connection, {
       start: (length) => this.#start(length),
       holdMs: 0,
+      trailers: () => trailersOf(this.#given),
       name: parts.info.name,
     });
   }
@@ -74,36 +81,25 @@ export class HttpServerStream implements ByteStream {
   }
 
   #start(length: number | undefined): Start {
-    const { head, spec, keepAlive } = this.#parts;
-    const status = spec.status ?? 200;
-    const bodiless = head.method === "HEAD" || status === 204 || status === 304;
-    const framing: Framing = length !== undefined
-      ? { kind: "length", length }
-      : head.version === "1.1"
-      ? { kind: "chunked" }
-      : { kind: "close" };
-    this.#endsByClose = framing.kind === "close" && !bodiless;
-    const about: HeaderLine[] = status === 204 || status === 304
-      ? []
-      : framing.kind === "length" && !bodiless
-      ? [["Content-Length", String(framing.length)]]
-      : framing.kind === "chunked"
-      ? [["Transfer-Encoding", "chunked"]]
-      : [];
-    const stays = keepAlive && !this.#endsByClose;
-    const connection: HeaderLine[] = !stays
-      ? [["Connection", "close"]]
-      : head.version === "1.0"
-      ? [["Connection", "keep-alive"]]
-      : [];
-    const type: HeaderLine[] = length === 0 && spec.content_type === undefined
-      ? []
-      : [["Content-Type", utf8Value(spec.content_type ?? "application/octet-stream")]];
-    const lines = replaced([["Date", httpDate()], ...type], headerLines(spec.header ?? []));
-    return {
-      head: encodeHead(`HTTP/1.1 ${statusText(status)}`, [...lines, ...about, ...connection]),
-      encoder: bodiless ? noContent : bodyEncoder(framing),
-    };
+    const { head: request, spec, keepAlive, context: { transformed = false } } = this.#parts;
+    const start = startAnswer({ request, spec, given: this.#given, length, transformed, keepAlive });
+    this.#endsByClose = start.endsByClose;
+    return start;
+  }
+
+  /** As `StreamInfo.respond`: the first counts, and none once the answer has begun. Throws `RangeError` for bad lines. */
+  respond(given: AnswerHead): void {
+    if (this.#given || this.#writer.started || this.#gate.aborted) return;
+    encodeHead(`HTTP/1.1 ${given.status} ${given.reason ?? ""}`, given.headers);
+    this.#given = given;
+    this.#upgraded = given.status === 101;
+    this.#decided.resolve();
+    this.#writer.beginSoon();
+  }
+
+  /** As `StreamInfo.awaitUpgrade`. */
+  awaitUpgrade(): void {
+    this.#upgradeAwaited = true;
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -118,6 +114,7 @@ export class HttpServerStream implements ByteStream {
   async #read(): Promise<Uint8Array | null> {
     try {
       const data = await this.#body.read();
+      if (data === null && this.#upgradeAwaited) return await this.#readUpgraded();
       this.#bodyBytes += data?.length ?? 0;
       const { max_body = Infinity } = this.#parts.spec;
       if (this.#bodyBytes <= max_body) return data;
@@ -127,9 +124,17 @@ export class HttpServerStream implements ByteStream {
     }
   }
 
+  async #readUpgraded(): Promise<Uint8Array | null> {
+    await this.#decided.promise;
+    const data = this.#upgraded ? await this.#connection.read() : null;
+    if (data === null) this.#upgradedEnd = true;
+    return data;
+  }
+
   async write(bytes: Uint8Array): Promise<void> {
     this.#gate.check();
-    await this.#gate.race(this.#writer.write(bytes));
+    this.#decided.resolve();
+    await this.#gate.race(this.#named(this.#writer.write(bytes)));
   }
 
   async closeWrite(): Promise<void> {
@@ -138,7 +143,17 @@ export class HttpServerStream implements ByteStream {
       this.#answerDue = true;
       return;
     }
-    await this.#gate.race(this.#end());
+    this.#decided.resolve();
+    await this.#gate.race(this.#named(this.#end()));
+  }
+
+  /** Tells of whom it is that a body has another length than its head says. */
+  async #named(writing: Promise<void>): Promise<void> {
+    try {
+      await writing;
+    } catch (error) {
+      throw named(this.info.name, error);
+    }
   }
 
   async #end(): Promise<void> {
@@ -157,8 +172,9 @@ export class HttpServerStream implements ByteStream {
    */
   abort(reason?: unknown): void {
     if (!this.#gate.abort(reason)) return;
-    const { started, ended } = this.#writer;
-    if (ended && this.#body.ended) {
+    this.#decided.resolve();
+    const { started, complete } = this.#writer;
+    if (complete && (this.#upgraded ? this.#upgradedEnd : this.#body.ended)) {
       this.#reusable = this.#parts.keepAlive && !this.#endsByClose;
       if (!this.#reusable) this.#connection.abort();
     } else if (!started) {
@@ -174,7 +190,9 @@ export class HttpServerStream implements ByteStream {
 
   #apology(reason: unknown): Refusal {
     const error = reason === undefined || reason instanceof L7mpError ? reason : new StreamError(messageOf(reason));
-    return { ...faultOf(error) ?? unavailable(error), bodiless: this.#parts.head.method === "HEAD" };
+    // A server that answers nonsense is not the caller's fault.
+    const fault = error?.side === "upstream" ? undefined : faultOf(error);
+    return { ...fault ?? unavailable(error), bodiless: this.#parts.head.method === "HEAD" };
   }
 
   /** Ends the answer and closes. */

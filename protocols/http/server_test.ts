@@ -65,7 +65,8 @@ Deno.test("HTTP-LISTEN describes a request before it is accepted", async () => {
   assertEquals(info.name, "http from AF=2 10.0.0.9:4711");
   assertEquals(info.remote, remote);
   const { headers, ...facts } = info.facts!;
-  assertEquals(facts, { method: "GET", path: "/a?b", host: "h:80", version: "1.1" });
+  const lines = [["Host", "h:80"], ["User-Agent", "me"]];
+  assertEquals(facts, { method: "GET", path: "/a?b", host: "h:80", version: "1.1", lines });
   assertEquals({ ...headers as object }, { host: "h:80", "user-agent": "me" });
   caller.peer.abort();
   await reject(new ConnectError("done"));

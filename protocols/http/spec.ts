@@ -18,7 +18,7 @@ export const httpSpec = s.object({
   path: s.string({
     ...oneLine,
     group: http,
-    help: "Path and query; a listener answers others with 404",
+    help: "Path and query; a listener answers others with 404; before the path of a request that is passed on",
     example: "/file",
   }),
   header: headerOption(http),
@@ -37,7 +37,20 @@ export const httpSpec = s.object({
     example: "text/plain",
   }),
   ...requestFields,
-  fail: s.boolean({ group: connecting, help: "Status 400 and above is an error (fail=0: it is not)" }),
+  keep_host: s.boolean({
+    group: connecting,
+    help: "Pass on the Host header of the caller of an HTTP listener (keep-host=0: send the address)",
+  }),
+  forwarded: s.choice(["append", "set", "off"], {
+    group: connecting,
+    help: "X-Forwarded-For, -Proto and -Host of a request that is passed on: add to what the caller says (append), " +
+      "replace it (set), or leave all as it is",
+    example: "set",
+  }),
+  fail: s.boolean({
+    group: connecting,
+    help: "Status 400 and above is an error (fail=0: it is not; nor is it where the answer is passed on)",
+  }),
   status: s.integer({ min: 200, max: 599, group: listening, help: "Status of the answer (200)" }),
   max_body: s.size({ min: 0, group: listening, help: "Largest request body, in bytes; beyond it the answer is 413" }),
   keepalive_timeout: s.duration({

@@ -31,23 +31,31 @@ export function targetOf(lower: StreamInfo, spec: HttpSpec): Target {
   return { name: `${secure ? "https" : "http"}://${at}${path}`, host: spec.host ?? at, path };
 }
 
-/** A fragment is never sent, so here it belongs to the path; what no request line can hold is escaped. */
 function pathOf(written: string): string {
-  const path = written.startsWith("/") || written === "*" ? written : `/${written}`;
+  return escapePath(written.startsWith("/") || written === "*" ? written : `/${written}`);
+}
+
+/** A fragment is never sent, so here it belongs to the path; what no request line can hold is escaped. */
+export function escapePath(path: string): string {
   return path.replaceAll("#", "%23").replace(/[^!-~]+/gu, encodeURIComponent);
 }
 
 /**
- * Header lines of a request but for those about its body: what the options stand for, then what was given by hand, which
- * wins. Rejects with `ConnectError` when the password file cannot be read.
+ * Header lines of a request but for those about its body: `usual` ones, then what the options stand for, then what was
+ * given by hand; the later win. Rejects with `ConnectError` when the password file cannot be read.
  */
-export async function requestLines(host: string, spec: HttpSpec, context: Context): Promise<HeaderLine[]> {
-  const lines: HeaderLine[] = [["Host", host], ["User-Agent", spec.useragent ?? context.program], ["Accept", "*/*"]];
+export async function requestLines(
+  usual: readonly HeaderLine[],
+  spec: HttpSpec,
+  context: Context,
+): Promise<HeaderLine[]> {
+  const lines: HeaderLine[] = [];
+  if (spec.useragent !== undefined) lines.push(["User-Agent", utf8Value(spec.useragent)]);
   const login = spec.basic_auth ?? await readLogin(spec.basic_auth_file);
   if (login !== undefined) lines.push(["Authorization", `Basic ${new TextEncoder().encode(login).toBase64()}`]);
   if (spec.content_type !== undefined) lines.push(["Content-Type", utf8Value(spec.content_type)]);
   const byHand = headerLines([...context.http?.headers ?? [], ...spec.header ?? []]);
-  return replaced(lines, byHand);
+  return replaced(replaced(usual, lines), byHand);
 }
 
 /** `Name: value` as a header line. */
