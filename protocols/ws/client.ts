@@ -45,7 +45,7 @@ async function open(lower: ByteStream, spec: WsSpec, context: Context): Promise<
   socket.on("open", () => {
     const facts = { ...lower.info.facts, path: target.path, headers: answer, subprotocol: socket.protocol };
     const info = { ...infoOver(lower, target.name), facts };
-    const stream = new WebSocketStream({ socket, adapted, lower, info, spec, context });
+    const stream = new WebSocketStream({ socket, adapted, lower, info, role: "connect", spec, context });
     alive = () => stream.alive();
     stream.opened();
     resolve(stream);

@@ -80,7 +80,7 @@ async function upgrade({ lower, head, chosen, info, spec, context }: Upgrade): P
   const request = { method: "GET", url: head.target, headers: head.headers, on() {}, socket: duplex };
   let stream: WebSocketStream | undefined;
   server.handleUpgrade(request, duplex, nothing, (socket: WsSocket) => {
-    stream = new WebSocketStream({ socket, adapted, lower, info, spec, context });
+    stream = new WebSocketStream({ socket, adapted, lower, info, role: "listen", spec, context });
     alive = () => stream?.alive();
     stream.opened();
   });

@@ -1,5 +1,5 @@
 /** A WebSocket after its handshake (RFC 6455 sections 5 to 7), as a datagram stream. Both sides are alike. */
-import { L7mpError, LimitError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
+import { EndedError, L7mpError, LimitError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import type { AdaptedDuplex } from "../../lib/stream/duplex.ts";
 import type { ByteStream, Datagram, DatagramStream, Ending, StreamInfo } from "../../lib/stream/stream.ts";
@@ -15,6 +15,12 @@ const queueMessages = 1024;
 
 /** How long `abort` lets a close frame travel before it drops the connection. */
 const closingMs = 1000;
+
+/**
+ * What was under way when a server closed may follow for this long; it need not take it (RFC 6455 section 5.5.1). A
+ * client that has closed may still wait for its answer.
+ */
+const lateMs = 1000;
 
 /** `readyState` of the library. */
 const open = 1;
@@ -32,6 +38,7 @@ export interface WebSocketParts {
   readonly adapted: AdaptedDuplex;
   readonly lower: ByteStream;
   readonly info: StreamInfo;
+  readonly role: "connect" | "listen";
   readonly spec: WsSpec;
   readonly context: Context;
 }
@@ -49,7 +56,7 @@ export class WebSocketStream implements DatagramStream {
   #resumed: PromiseWithResolvers<void> | undefined;
   #wake = () => {};
   /** Set by the peer's close frame, or by the loss of the connection (1006). */
-  #closed: { readonly code: number; readonly reason: string } | undefined;
+  #closed: { readonly code: number; readonly reason: string; readonly at: number } | undefined;
   /** Answers the peer's close frame; set when that has come. */
   #answerClose: (() => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -72,7 +79,8 @@ export class WebSocketStream implements DatagramStream {
       fail: (ms) => this.#loseHeartbeat(ms),
     });
     socket.on("message", (data, isBinary) => this.#take(data, isBinary));
-    socket.on("error", (error) => this.#fail(this.#explain(error)));
+    // A peer that has closed may leave: its end is told already, and what it does not take is told by `send`.
+    socket.on("error", (error) => this.#closed || this.#fail(this.#explain(error)));
     socket.on("close", (code, reason) => this.#end(code, text(reason)));
   }
 
@@ -122,16 +130,13 @@ export class WebSocketStream implements DatagramStream {
     for (const message of batch) {
       const binary = this.#isBinary(message);
       if (binary === undefined) continue;
-      if (this.#parts.socket.readyState !== open) {
-        this.#dropLate();
-        continue;
-      }
+      if (this.#parts.socket.readyState !== open || this.#isLate()) throw this.#lateError();
       last = this.#write(message.data, binary);
     }
     const error = await last;
     if (!error) return;
     this.#throwFailure();
-    this.#dropLate();
+    throw this.#lateError();
   }
 
   #throwFailure(): void {
@@ -202,8 +207,9 @@ export class WebSocketStream implements DatagramStream {
     this.#queue = [];
     const close = socket.readyState === open ? this.#closeCodeFor(reason) : undefined;
     if (close) this.#close(close.code, close.reason);
+    const closed = reason instanceof EndedError && socket.readyState === closing;
     const unsent = reason === undefined && duplex.writableLength > 0;
-    if ((close || answered || unsent) && !duplex.destroyed) return this.#destroyLater();
+    if ((close || answered || closed || unsent) && !duplex.destroyed) return this.#destroyLater();
     if (reason !== undefined) lower.abort(reason);
     socket.terminate();
     duplex.destroy();
@@ -218,7 +224,7 @@ export class WebSocketStream implements DatagramStream {
 
   /** What to tell the peer at the end of the session, when the connection is still open; undefined: a reset. */
   #closeCodeFor(reason: unknown): { code: number; reason: string } | undefined {
-    if (reason === undefined) return { code: 1000, reason: "" };
+    if (reason === undefined || (reason instanceof EndedError && this.#closed)) return { code: 1000, reason: "" };
     if (!(reason instanceof WebSocketClosedError)) return undefined;
     return isSendableCloseCode(reason.closeCode) ? { code: reason.closeCode, reason: reason.closeReason } : undefined;
   }
@@ -246,7 +252,7 @@ export class WebSocketStream implements DatagramStream {
   }
 
   #end(code: number, reason: string): void {
-    this.#closed ??= { code, reason };
+    this.#closed ??= { code, reason, at: performance.now() };
     this.#heartbeat.stop();
     this.#wake();
   }
@@ -254,8 +260,7 @@ export class WebSocketStream implements DatagramStream {
   #endOfStream({ code, reason }: { code: number; reason: string }): null {
     const { log } = this.#parts.context;
     const { lowerError } = this.#parts.adapted;
-    const because = reason ? `: "${reason}"` : lowerError && code === 1006 ? `: ${messageOf(lowerError)}` : "";
-    const message = `${this.info.name}: closed by peer, code ${describeCloseCode(code)}${because}`;
+    const message = this.#describeClose({ code, reason });
     // Our close frame is answered by an echo of its code, or by hanging up (websocat).
     const answer = this.#closeSent !== undefined && (code === this.#closeSent || (code === 1006 && !lowerError));
     if (!isOrdinaryClose(code) && !answer) {
@@ -268,10 +273,23 @@ export class WebSocketStream implements DatagramStream {
     return null;
   }
 
-  /** The peer has closed in an ordinary way while messages for it were under way. */
-  #dropLate(): void {
-    this.dropped++;
-    this.#warnOnce(`${this.info.name}: closed already; messages to it are dropped`);
+  #describeClose({ code, reason }: { code: number; reason: string }): string {
+    const { lowerError } = this.#parts.adapted;
+    const because = reason ? `: "${reason}"` : lowerError && code === 1006 ? `: ${messageOf(lowerError)}` : "";
+    return `${this.info.name}: closed by peer, code ${describeCloseCode(code)}${because}`;
+  }
+
+  #isLate(): boolean {
+    return this.#parts.role === "connect" && !!this.#closed && performance.now() - this.#closed.at > lateMs;
+  }
+
+  /** The connection has been closed while there still was something to send. */
+  #lateError(): EndedError {
+    const by = this.#closed ? this.#describeClose(this.#closed) : `${this.info.name}: closed`;
+    const error = new EndedError(`${by}; what is still to be sent is lost`);
+    // Callers come and go.
+    if (this.#parts.role === "listen") error.level = "warn";
+    return error;
   }
 
   #warnOnce(message: string): void {

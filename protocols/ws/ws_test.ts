@@ -1,7 +1,7 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { ConfigError, ConnectError, LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
+import { ConfigError, ConnectError, EndedError, LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context, Incoming } from "../../lib/protocol.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
 import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
@@ -396,6 +396,55 @@ for (const code of [1000, 1001]) {
     await endPair(pair);
   });
 }
+
+Deno.test("WS sends what was under way when its server closed, and says that the rest cannot be delivered", async () => {
+  const clock = FakeTimers.install({ toFake: ["performance"] });
+  try {
+    const pair = await openPair({ server: { close_code: 1001, close_reason: "restart" } });
+    await pair.server.closeWrite();
+    assertEquals(await pair.client.receive(), null);
+    await pair.client.send([{ data: bytesOf("late") }]);
+    assertEquals((await receiveSome(pair.server, 1)).map(textOf), ["late"]);
+    clock.tick(1001);
+    const error = await assertRejects(() => pair.client.send([{ data: bytesOf("too late") }]), EndedError);
+    assertEquals(
+      error.message,
+      'ws://h.example:8080/p: closed by peer, code 1001 (going away): "restart"; what is still to be sent is lost',
+    );
+    assertEquals(error.level, "error");
+    // The close frame of the server is answered, not met with a reset.
+    pair.client.abort(error);
+    assertEquals(await pair.server.receive(), null);
+    pair.server.abort();
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("WS-LISTEN goes on answering a caller that has closed, until it is gone", async () => {
+  const clock = FakeTimers.install({ toFake: ["performance"] });
+  try {
+    const pair = await openPair();
+    await pair.client.closeWrite();
+    assertEquals(await pair.server.receive(), null);
+    clock.tick(60_000);
+    await pair.server.send([{ data: bytesOf("answer") }]);
+    assertEquals((await receiveSome(pair.client, 1)).map(textOf), ["answer"]);
+    pair.lowers[0].abort(new StreamError("gone"));
+    const error = await assertRejects(async () => {
+      for (;;) await pair.server.send([{ data: bytesOf("more") }]);
+    }, EndedError);
+    assertEquals(
+      error.message,
+      "ws from memory: closed by peer, code 1000 (normal closure); what is still to be sent is lost",
+    );
+    assertEquals(error.level, "warn");
+    pair.client.abort();
+    pair.server.abort(error);
+  } finally {
+    clock.uninstall();
+  }
+});
 
 Deno.test("WebSocket calls a connection that ends without a close frame code 1006", async () => {
   const [caller, lower] = bytePair();

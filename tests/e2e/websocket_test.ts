@@ -174,3 +174,57 @@ acceptance("E54", "-n -1 waits for the one answer", async (run) => {
   assert(performance.now() - start < 10_000);
   assertEquals(records[0]!.messages, [`{"a":1}`]);
 });
+
+/** A server that closes with code 1000 when the first message is there, and after that takes no message. */
+function serveClosing(run: Run, port: number, last: string): { answered: () => boolean } {
+  let answered = false;
+  const server = Deno.serve({ port, hostname: "127.0.0.1", onListen() {} }, (request) => {
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    socket.onmessage = () => {
+      socket.onmessage = null;
+      socket.send(last);
+      socket.close(1000);
+    };
+    socket.onclose = ({ wasClean }) => answered = wasClean;
+    return response;
+  });
+  run.defer(() => server.shutdown());
+  return { answered: () => answered };
+}
+
+acceptance("ends", "a server that closes while we still send is an error, after its last words", async (run) => {
+  const port = run.port();
+  serveClosing(run, port, "last words");
+  const stderr =
+    / E ws:\/\/127\.0\.0\.1:\d+\/: closed by peer, code 1000 \(normal closure\); what is still to be sent is lost \(upstream\)/;
+  const child = run.spawn(["-", `ws:127.0.0.1:${port}`], { openInput: true, code: 1, stderr });
+  while (child.running) {
+    await child.write("more\n");
+    await delay(20);
+  }
+  await child.end();
+  assertEquals(child.stdout, "last words\n");
+});
+
+acceptance("ends", "a server that closes while we have nothing to send is an end", async (run) => {
+  const port = run.port();
+  const server = serveClosing(run, port, "last words");
+  const child = run.spawn(["-", `ws:127.0.0.1:${port}`], { openInput: true });
+  await child.write("only\n");
+  await child.end();
+  assertEquals(child.stdout, "last words\n");
+  await eventually("the end of the closing handshake", server.answered);
+});
+
+acceptance("ends", "a session whose caller has closed and left ends although its upstream goes on", async (run) => {
+  const port = run.port();
+  const stderr = / W ws from .*: closed by peer, code 1000 \(normal closure\); what is still to be sent is lost/;
+  const listener = await run.serve([`ws-l:127.0.0.1:${port},fork`, "SYSTEM:while echo tick; do sleep 0.05; done"], {
+    tcp: port,
+  }, { stderr });
+  const { peer } = await upgrade(run, port, "/");
+  await peer.text(2);
+  await peer.send(new Uint8Array([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]));
+  peer.close();
+  await listener.logs(stderr);
+});
