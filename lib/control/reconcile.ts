@@ -1,0 +1,54 @@
+/** What two snapshots have in common keeps its identity, so that only what differs is opened anew. */
+import type { ClusterObject, EndPointObject, Snapshot } from "./objects.ts";
+
+/** `next`, where every object that is the same in `old` is that very one. */
+export function reconcile(old: Snapshot, next: Snapshot): Snapshot {
+  const result: Snapshot = {
+    admin: same(old.admin, next.admin) ? old.admin : next.admin,
+    listeners: keep(old.listeners, next.listeners),
+    clusters: keep(old.clusters, next.clusters, keepEndPoints),
+    rulelists: keep(old.rulelists, next.rulelists),
+    rules: keep(old.rules, next.rules),
+    routes: keep(old.routes, next.routes),
+  };
+  const keys = Object.keys(result) as (keyof Snapshot)[];
+  return keys.every((key) => result[key] === old[key]) ? old : result;
+}
+
+function keep<T>(
+  old: ReadonlyMap<string, T>,
+  next: ReadonlyMap<string, T>,
+  merge = (_old: T, next: T) => next,
+): ReadonlyMap<string, T> {
+  const result = new Map<string, T>();
+  for (const [name, object] of next) {
+    const before = old.get(name);
+    result.set(name, before === undefined ? object : same(before, object) ? before : merge(before, object));
+  }
+  const names = [...old.keys()];
+  const unchanged = result.size === old.size &&
+    [...result].every(([name, object], i) => names[i] === name && old.get(name) === object);
+  return unchanged ? old : result;
+}
+
+/** Endpoints that are the same stay the same in a cluster that is not. */
+function keepEndPoints(old: ClusterObject, next: ClusterObject): ClusterObject {
+  const before = new Map(old.endpoints.map((endpoint) => [endpoint.name, endpoint]));
+  const kept = (endpoint: EndPointObject) => {
+    const other = before.get(endpoint.name);
+    return other && same(other, endpoint) ? other : endpoint;
+  };
+  return { ...next, endpoints: next.endpoints.map(kept) };
+}
+
+/** Whether two values of plain data are equal; the order of keys means nothing. */
+export function same(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  return keys.every((key) =>
+    Object.hasOwn(b, key) && same((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key])
+  );
+}
