@@ -39,6 +39,8 @@ export interface Schema<T> {
    * Throws `ConfigError` in the words of addresses.md section 8.
    */
   fromText(text: string | undefined, at: string): T;
+  /** The command line's text of a value, where the document's form does not print as it; inverse of `fromText`. */
+  toText?(value: T): string;
   /** The document's form of a value, the inverse of `parse`. */
   print(value: T): unknown;
   /** JSON Schema of the document's form. */

@@ -10,6 +10,7 @@ import { httpConnect } from "./http_connect.ts";
 import { http } from "./http/http.ts";
 import { jsonDecap } from "./json_decap.ts";
 import { jsonEncap } from "./json_encap.ts";
+import { jsonSocket } from "./jsonsocket/jsonsocket.ts";
 import { lengthPrefix } from "./length_prefix.ts";
 import { lines } from "./lines.ts";
 import { literal } from "./literal.ts";
@@ -22,6 +23,7 @@ import { socks4 } from "./socks4.ts";
 import { socks5 } from "./socks5.ts";
 import { stall } from "./stall.ts";
 import { stdio } from "./stdio.ts";
+import { sync } from "./sync.ts";
 import { tcp } from "./tcp.ts";
 import { text } from "./text.ts";
 import { tls } from "./tls/tls.ts";
@@ -40,6 +42,7 @@ export const registry: Registry = {
     pipe,
     echo,
     discard,
+    sync,
     stall,
     text,
     literal,
@@ -58,6 +61,6 @@ export const registry: Registry = {
     unixRecvfrom,
     unixRecv,
   ],
-  layers: [tls, ws, http, socks5, socks4, httpConnect, proxyProtocol, log],
+  layers: [tls, ws, http, jsonSocket, socks5, socks4, httpConnect, proxyProtocol, log],
   transforms: [logger, metric, lines, lengthPrefix, chunks, jsonEncap, jsonDecap],
 };

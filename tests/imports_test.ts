@@ -31,6 +31,7 @@ const allowed: readonly (readonly [file: string, imports: readonly string[]])[] 
     "lib/native/",
     ["lib/native/", "lib/portable/", "lib/resolve.ts", "lib/stream/", "lib/driver.ts", "lib/errors.ts"],
   ],
+  ["lib/metadata/", ["lib/metadata/", "lib/errors.ts"]],
   ["lib/config/", ["lib/config/", "lib/stream/", "lib/protocol.ts", "lib/schema.ts", "lib/errors.ts"]],
   [
     "lib/session/",
@@ -43,7 +44,16 @@ const allowed: readonly (readonly [file: string, imports: readonly string[]])[] 
   ["lib/cli/", ["lib/"]],
   [
     "protocols/",
-    ["protocols/", "lib/stream/", "lib/protocol.ts", "lib/driver.ts", "lib/errors.ts", "lib/schema.ts", "lib/log.ts"],
+    [
+      "protocols/",
+      "lib/stream/",
+      "lib/metadata/",
+      "lib/protocol.ts",
+      "lib/driver.ts",
+      "lib/errors.ts",
+      "lib/schema.ts",
+      "lib/log.ts",
+    ],
   ],
 ];
 

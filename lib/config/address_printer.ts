@@ -69,7 +69,9 @@ function printOption(stack: Stack, depth: number, key: string, value: unknown): 
 
 /** The command line's text of a document's value; undefined where the name alone says it. */
 function texts(schema: Schema<unknown>, value: unknown): (string | undefined)[] {
-  const printed = schema.print(schema.parse(value, ""));
+  const parsed = schema.parse(value, "");
+  if (schema.toText) return [schema.toText(parsed)];
+  const printed = schema.print(parsed);
   if (printed === true) return [undefined];
   if (printed === false) return ["0"];
   return Array.isArray(printed) ? printed.map(String) : [String(printed)];

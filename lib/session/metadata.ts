@@ -3,8 +3,8 @@ import type { StreamInfo } from "../stream/stream.ts";
 
 /**
  * The metadata of a session whose downstream is `info`: its name, `IP` and `TCP` or `UDP` with numeric ports for
- * network callers, `UNIX` for the others, `TLS` where it is encrypted, `HTTP` where a request began it. What is not
- * known (an unbound UNIX client has no name) is left out.
+ * network callers, `UNIX` for the others, `TLS` where it is encrypted, `HTTP` where a request began it, `JSONSocket`
+ * where a header did. What is not known (an unbound UNIX client has no name) is left out.
  */
 export function sessionMetadata(name: string, { protocol, local, remote, facts }: StreamInfo): Record<string, unknown> {
   const source = remote && remote.family !== "unix" ? remote : undefined;
@@ -12,12 +12,16 @@ export function sessionMetadata(name: string, { protocol, local, remote, facts }
   const metadata: Record<string, unknown> = { name };
   if (source || destination) {
     metadata.IP = { src_addr: source?.host, dst_addr: destination?.host };
-    metadata[protocol === "UDP" ? "UDP" : "TCP"] = { src_port: source?.port, dst_port: destination?.port };
+    metadata[(facts?.transport ?? protocol) === "UDP" ? "UDP" : "TCP"] = {
+      src_port: source?.port,
+      dst_port: destination?.port,
+    };
   } else if (local?.family === "unix") {
     metadata.UNIX = { filename: local.path };
   }
   if (facts?.tls) metadata.TLS = facts.tls;
   if (typeof facts?.method === "string") metadata.HTTP = httpMetadata(facts);
+  if (facts?.jsonsocket) metadata.JSONSocket = facts.jsonsocket;
   return metadata;
 }
 

@@ -16,6 +16,17 @@ Deno.test("sessionMetadata() has addresses as text and ports as numbers", () => 
   assertEquals(sessionMetadata("s-1", overTcp), { name: "s-1", IP, TCP: { src_port: 5, dst_port: 53 } });
 });
 
+Deno.test("sessionMetadata() has the header of a JSONSocket caller, and the ports of what lies under it", () => {
+  const local = { family: "inet", host: "127.0.0.1", port: 53 } as const;
+  const header = { JSONSocketVersion: 1, user: "u" };
+  const IP = { src_addr: undefined, dst_addr: "127.0.0.1" };
+  const ports = { src_port: undefined, dst_port: 53 };
+  const of = (transport: string) =>
+    sessionMetadata("s", { protocol: "JSONSocket", name: "j", local, facts: { transport, jsonsocket: header } });
+  assertEquals(of("UDP"), { name: "s", IP, UDP: ports, JSONSocket: header });
+  assertEquals(of("WebSocket"), { name: "s", IP, TCP: ports, JSONSocket: header });
+});
+
 Deno.test("sessionMetadata() names the socket file of a UNIX listener, and nothing for local endpoints", () => {
   const local = { family: "unix", path: "/run/x" } as const;
   const remote = { family: "unix", path: "" } as const;

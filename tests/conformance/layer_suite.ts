@@ -29,7 +29,10 @@ export interface LayerSpecs {
   readonly server: Record<string, unknown>;
 }
 
-export function layerPair<Spec>(layer: Layer<Spec>, specs: LayerSpecs): OpenOver {
+export function layerPair<Spec>(
+  layer: Layer<Spec>,
+  specs: LayerSpecs,
+): (near: Stream, far: Stream) => Promise<Pair<Stream>> {
   return async (near, far) => {
     const context = testContext();
     const connecting = layer.client!(near, layer.spec.parse(specs.client, ""), context);

@@ -1,12 +1,15 @@
 import { silentLog } from "../../lib/log.ts";
 import { fromDuplex, toDuplex } from "../../lib/stream/duplex.ts";
 import { type Codec, framed } from "../../lib/stream/framer.ts";
-import type { ByteStream } from "../../lib/stream/stream.ts";
+import { datagramPair } from "../../lib/stream/memory.ts";
+import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
 import { lengthPrefixCodec } from "../../protocols/length_prefix.ts";
 import { lineCodec } from "../../protocols/lines.ts";
 import { http } from "../../protocols/http/http.ts";
+import { jsonSocket } from "../../protocols/jsonsocket/jsonsocket.ts";
 import { ws } from "../../protocols/ws/ws.ts";
 import { layerPair, layerSuite, type OpenOver } from "./layer_suite.ts";
+import { type Pair, protocolSuite } from "./protocol_suite.ts";
 
 const limit = { maxBytes: 64 * 2 ** 20, maxOption: "max" };
 
@@ -59,3 +62,13 @@ layerSuite(
 );
 
 layerSuite("HTTP", "byte", layerPair(http, { client: {}, server: {} }));
+
+const header = [{ set: { key: "/user", value: "u" } }];
+const openJsonSocket = layerPair(jsonSocket, { client: { header }, server: {} });
+layerSuite("JSONSocket", "byte", openJsonSocket);
+protocolSuite(
+  "JSONSocket over datagrams",
+  "datagram",
+  async () => await openJsonSocket(...datagramPair()) as Pair<DatagramStream>,
+  { heldBackBytes: 1 << 20 },
+);

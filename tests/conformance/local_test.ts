@@ -2,6 +2,7 @@ import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
 import { echo } from "../../protocols/echo.ts";
 import { exec } from "../../protocols/exec.ts";
 import { pipe } from "../../protocols/pipe.ts";
+import { sync } from "../../protocols/sync.ts";
 import { localContext } from "../support/local_context.ts";
 import { oneByte } from "../support/one_byte.ts";
 import { echoPair, protocolSuite } from "./protocol_suite.ts";
@@ -37,4 +38,24 @@ protocolSuite(
   "datagram",
   async () => echoPair(await echo.connect!(echo.spec.parse({}, ""), localContext()) as DatagramStream),
   { heldBackBytes },
+);
+
+const leaves = "who ends says goodbye to the others, who stay";
+protocolSuite(
+  "SYNC",
+  "datagram",
+  async () => {
+    const kept = new Map<object, unknown>();
+    const shared = <T>(key: object, make: () => T) => (kept.get(key) ?? kept.set(key, make()).get(key)) as T;
+    const join = async () => await sync.connect!(sync.spec.parse({}, ""), localContext({ shared })) as DatagramStream;
+    return { near: await join(), far: await join() };
+  },
+  {
+    heldBackBytes,
+    skip: [
+      ["ends by closeWrite, after everything sent", leaves],
+      ["goes on in the other direction after closeWrite", leaves],
+      ["shows the peer an error after an abort in the middle", leaves],
+    ],
+  },
 );
