@@ -116,6 +116,8 @@ export interface Protocol<Spec = unknown> {
   readonly types: readonly AddressType[];
   /** `either` is told by the stream at connect. */
   readonly kind: StreamKind | "either";
+  /** False where what has ended cannot be had again (standard input): a session does not try. */
+  readonly retriable?: false;
   /** What ends with our writing half, for the table in the README: `half`, `close`, `none`, `zero`. */
   readonly end: "half" | "close" | "none" | "zero" | "close frame" | "end of body";
   readonly spec: ObjectSchema<Spec>;

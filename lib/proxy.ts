@@ -1,7 +1,7 @@
 /** The proxy: owns listeners and sessions, from start to stop. */
 import type { Endpoint, Plan } from "./config/plan.ts";
 import { ConnectError, type L7mpError, LimitError, StreamError } from "./errors.ts";
-import type { Incoming, Listener } from "./protocol.ts";
+import type { Context, Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
 import { connect, isBare, listen, prepare } from "./session/open.ts";
 import { sleep } from "./session/retry.ts";
@@ -160,6 +160,12 @@ export class Proxy {
     return this.#sessions.get(name)?.session ?? this.#tracked.get(name)?.session;
   }
 
+  /** A session that has ended is shown no longer. */
+  forget(name: string): void {
+    clearTimeout(this.#tracked.get(name)?.timer);
+    this.#tracked.delete(name);
+  }
+
   /** Stops accepting at once, gives sessions `graceMs` to finish, then aborts them. Resolves when all are gone. */
   async stop(graceMs: number): Promise<void> {
     const reason = new StreamError("stopping", { code: stopped });
@@ -191,10 +197,18 @@ export class Proxy {
 
   /** Connects to `endpoint` and leaves at once: is anybody there? Rejects as connecting does. */
   async probe(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+    (await connect(endpoint, this.#contextFor(endpoint, signal))).abort();
+  }
+
+  /** Lets an endpoint that sessions may connect to get ready and warn, once. Rejects with `ConfigError`. */
+  async prepareTarget(endpoint: Endpoint): Promise<void> {
+    await prepare(endpoint, this.#contextFor(endpoint, this.#stopping.signal));
+  }
+
+  /** For what belongs to no session. */
+  #contextFor(endpoint: Endpoint, signal: AbortSignal): Context {
     const session = { maxMessageBytes: 65_536, direction: "both", oneMessage: false } as const;
-    const asListener = { name: endpoint.name, endpoint, session } as ServedListener;
-    const context = contextOf(asListener, this.#options, undefined, signal, this.#options.log);
-    (await connect(endpoint, context)).abort();
+    return contextOf({ endpoint, session }, this.#options, undefined, signal, this.#options.log);
   }
 
   async #allEnded(): Promise<void> {

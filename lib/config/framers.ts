@@ -3,7 +3,7 @@ import type { Registry } from "../protocol.ts";
 import type { Document, InlineListener, InlineTransform } from "./document.ts";
 import { flowKind, half, type Kind, otherKind, readListener, readTransform } from "./document_reader.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
-import { mainLevel, pluginOf } from "./stack.ts";
+import { mainLevel, pluginOf, type Stack } from "./stack.ts";
 
 /**
  * A copy of `document`, whose structure has been checked, with what addresses.md 2.3 and 2.4 insert: option `lines`
@@ -17,38 +17,50 @@ export function completeDocument(document: Document, registry: Registry): Docume
 function complete(before: InlineListener, i: number, registry: Registry): InlineListener {
   const listener = withLineMode(before, i, registry);
   const { route, routeAt, source, target } = readListener(listener, i, registry);
-  const ingress = withLines(route.ingress ?? [], half(source, "read"), half(target, "write"), false);
-  const egress = withLines(route.egress ?? [], half(target, "read"), half(source, "write"), true);
+  const chain = (key: "ingress" | "egress") => {
+    const [from, to] = key === "ingress" ? [source, target] : [target, source];
+    const ends = { from: half(from, "read"), to: half(to, "write"), reverse: key === "egress" };
+    return withLines({ chain: route[key] ?? [], ...ends, registry, at: `${routeAt}.${key}` });
+  };
+  const ingress = chain("ingress");
+  const egress = chain("egress");
   return withRoute(listener, {
     ...(ingress.length > 0 && { ingress }),
     ...(egress.length > 0 && { egress }),
     destination: route.destination,
     ...(route.retry && { retry: route.retry }),
   });
+}
 
-  function withLines(
-    chain: readonly InlineTransform[],
-    from: Parameters<typeof flowKind>[0],
-    to: Parameters<typeof flowKind>[0],
-    reverse: boolean,
-  ): InlineTransform[] {
-    const lines: InlineTransform = { spec: { protocol: "LINES", ...(reverse && { reverse: true }) } };
-    const result: InlineTransform[] = [];
-    let kind: Kind = flowKind(from);
-    let last: string | undefined;
-    for (const [n, item] of chain.entries()) {
-      const { transform } = readTransform(item, registry, `${routeAt}.${reverse ? "egress" : "ingress"}[${n}]`);
-      if (isJson(transform.name) && kind === "byte") {
-        result.push(lines);
-        kind = "datagram";
-      }
-      result.push(item);
-      if (transform.gives === "other") kind = otherKind(kind);
-      last = transform.name;
+interface JsonFlow {
+  readonly chain: readonly InlineTransform[];
+  readonly from: Stack;
+  readonly to: Stack;
+  /** The lines inserted are those of `egress`. */
+  readonly reverse: boolean;
+  readonly registry: Registry;
+  /** Path of the chain. */
+  readonly at: string;
+}
+
+/** The chain with LINES between JSONENCAP or JSONDECAP and a byte side (addresses.md 2.3). */
+export function withLines({ chain, from, to, reverse, registry, at }: JsonFlow): InlineTransform[] {
+  const lines: InlineTransform = { spec: { protocol: "LINES", ...(reverse && { reverse: true }) } };
+  const result: InlineTransform[] = [];
+  let kind: Kind = flowKind(from);
+  let last: string | undefined;
+  for (const [n, item] of chain.entries()) {
+    const { transform } = readTransform(item, registry, `${at}[${n}]`);
+    if (isJson(transform.name) && kind === "byte") {
+      result.push(lines);
+      kind = "datagram";
     }
-    if (isJson(last) && kind === "datagram" && flowKind(to) === "byte") result.push(lines);
-    return result;
+    result.push(item);
+    if (transform.gives === "other") kind = otherKind(kind);
+    last = transform.name;
   }
+  if (isJson(last) && kind === "datagram" && flowKind(to) === "byte") result.push(lines);
+  return result;
 }
 
 function isJson(name: string | undefined): boolean {

@@ -5,7 +5,7 @@ import { attempts, duration, size } from "../schema.ts";
 import { nameOf } from "./address_printer.ts";
 import { checkDocument } from "./check_document.ts";
 import type { Document, RetryDocument, SessionDocument } from "./document.ts";
-import { half, kindOf, type ReadListener, readListener } from "./document_reader.ts";
+import { half, type ReadListener, readListener } from "./document_reader.ts";
 import { planEndpoint } from "./endpoint_planner.ts";
 import { completeDocument } from "./framers.ts";
 import {
@@ -17,7 +17,7 @@ import {
   type SessionPlan,
 } from "./plan.ts";
 import { pluginOf } from "./stack.ts";
-import { planSteps } from "./step_planner.ts";
+import { losesBoundaries, planSteps } from "./step_planner.ts";
 
 export interface PlanOptions {
   /** Session options that hold where a listener has none of its own. */
@@ -27,7 +27,8 @@ export interface PlanOptions {
 }
 
 type Direction = SessionPlan["direction"];
-const lostBoundaries = "message boundaries are lost; insert LINES, LENGTHPREFIX or JSONENCAP to keep them";
+/** Said where messages come to a byte stream. */
+export const lostBoundaries = "message boundaries are lost; insert LINES, LENGTHPREFIX or JSONENCAP to keep them";
 
 /** Checks `document` and resolves it. Throws `ConfigError`, with the path of what is wrong, for the first fault. */
 export function planDocument(document: Document, registry: Registry, options: PlanOptions = {}): Plan {
@@ -72,10 +73,9 @@ function planListener(
     if (direction === (key === "ingress" ? "rtl" : "ltr")) return [];
     const sink = half(to, "write");
     const flow = { chain: route[key] ?? [], from: half(from, "read"), to: sink, registry, at: `${routeAt}.${key}` };
-    const { steps, output } = planSteps(flow);
-    const blocksOnly = blocks.has(pluginOf(half(from, "read").levels[0]).name) && steps.length === 0;
-    lost ||= output === "datagram" && kindOf(sink) === "byte" && !blocksOnly;
-    return steps;
+    const planned = planSteps(flow);
+    lost ||= losesBoundaries(flow, planned);
+    return planned.steps;
   };
   checkLogger(read);
   const retry = planRetry(route.retry, `${routeAt}.retry`);
@@ -94,10 +94,9 @@ function planListener(
   return { listener, lost };
 }
 
-// Their messages are the blocks of the byte side beside them, or but one: no boundary is lost.
-const blocks = new Set(["Echo", "Discard", "LITERAL"]);
-const asSource = { both: "both", ltr: "read", rtl: "write" } as const;
-const asTarget = { both: "both", ltr: "write", rtl: "read" } as const;
+/** How address1 and address2 are used in sessions of a direction. */
+export const asSource = { both: "both", ltr: "read", rtl: "write" } as const;
+export const asTarget = { both: "both", ltr: "write", rtl: "read" } as const;
 
 /** LOGGER's default in files is standard output, which belongs to the payload where an address uses it. */
 function checkLogger({ route, source, target }: ReadListener): void {
@@ -112,7 +111,8 @@ const times = duration();
 const limits = duration({ negative: true });
 const sizes = size({ min: 1 });
 
-function planSession(options: SessionDocument, at: string): SessionPlan {
+/** What a listener's options say about its sessions; `at` is their path. Throws `ConfigError`. */
+export function planSession(options: SessionDocument, at: string): SessionPlan {
   const { linger, idle_timeout, block_size, max_message, direction = "both", one_message = false, dump } = options;
   const { preamble_upstream, preamble_downstream } = options;
   oneOf(direction, ["both", "ltr", "rtl"], `${at}.direction`);
@@ -136,7 +136,8 @@ function oneOf(value: unknown, allowed: readonly string[], at: string): void {
   throw new ConfigError(`${at}: ${JSON.stringify(value)} is not one of ${allowed.join(", ")}`);
 }
 
-function planRetry(retry: RetryDocument | undefined, at: string): Retry {
+/** A route's `retry`; absent: one attempt without a limit. Throws `ConfigError`. */
+export function planRetry(retry: RetryDocument | undefined, at: string): Retry {
   if (!retry) return { count: 0, intervalMs: 1000, timeoutMs: 0 };
   const { retry_on = "connect-failure", num_retries = 1, timeout = 0, interval = timeout, backoff } = retry;
   oneOf(retry_on, ["connect-failure", "disconnect", "always", "never"], `${at}.retry_on`);

@@ -6,7 +6,7 @@ import type { InlineTransform } from "./document.ts";
 import { type Kind, kindOf, otherKind, readTransform } from "./document_reader.ts";
 import type { AnyTransform } from "./names.ts";
 import type { PlannedStep } from "./plan.ts";
-import type { Stack } from "./stack.ts";
+import { pluginOf, type Stack } from "./stack.ts";
 
 export interface Flow {
   readonly chain: readonly InlineTransform[];
@@ -55,6 +55,15 @@ export function planSteps({ chain, from, to, registry, at }: Flow): { steps: Pla
     }
   }
   return { steps, output: kind };
+}
+
+/** Their messages are the blocks of the byte side beside them, or but one: no boundary is lost. */
+const blocks = new Set(["Echo", "Discard", "LITERAL"]);
+
+/** Whether messages come to a byte stream, where nothing keeps them apart. */
+export function losesBoundaries({ from, to }: Flow, { steps, output }: ReturnType<typeof planSteps>): boolean {
+  const blocksOnly = blocks.has(pluginOf(from.levels[0]).name) && steps.length === 0;
+  return output === "datagram" && kindOf(to) === "byte" && !blocksOnly;
 }
 
 const words = { byte: "bytes", datagram: "messages" } as const;

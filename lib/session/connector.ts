@@ -62,17 +62,22 @@ function infoBefore(endpoint: Endpoint): StreamInfo {
 }
 
 async function openKept(upstream: Upstream, retry: Retry, context: Context, stage?: Stage): Promise<Stream> {
-  const once = (signal: AbortSignal) => openOnce(upstream, { ...context, signal }, retry.timeoutMs, stage);
+  const timeoutMs = upstream.connectTimeoutMs ?? retry.timeoutMs;
+  const once = (signal: AbortSignal) => openOnce(upstream, { ...context, signal }, timeoutMs, stage);
   const { signal, log, direction } = context;
   const stream = await withRetry(() => once(signal), retry, signal, log, stage);
-  // An answer is not asked for twice.
-  if (!retry.reconnect || retry.reconnect.count === 0 || stream.info.answer) return stream;
+  if (!retry.reconnect || retry.reconnect.count === 0 || stream.info.answer || isSingular(upstream)) return stream;
   return reconnecting(stream, { policy: { ...retry, ...retry.reconnect }, open: once, direction, log, events: stage });
+}
+
+/** What has ended cannot be had again; nor is an answer asked for twice. */
+function isSingular({ shape }: Upstream): boolean {
+  return shape !== undefined && "protocol" in shape.source && shape.source.protocol.retriable === false;
 }
 
 /** One connection, its preamble sent. */
 async function openOnce(upstream: Upstream, context: Context, timeoutMs: number, stage?: Stage): Promise<Stream> {
-  const choice = upstream.pick(context.metadata);
+  const choice = upstream.pick(context.metadata, stage?.failed ?? []);
   stage?.connecting(choice);
   const start = performance.now();
   try {
@@ -81,8 +86,7 @@ async function openOnce(upstream: Upstream, context: Context, timeoutMs: number,
     stage?.connected(stream);
     return stream;
   } catch (error) {
-    if (!context.signal.aborted) choice.failed?.(error);
-    if (!stage) choice.release?.();
+    if (!context.signal.aborted) stage?.attemptFailed(choice, error);
     throw error;
   }
 }

@@ -486,7 +486,7 @@ const untouched: Readonly<Record<StreamKind, DirectionOptions>> = {
 
 /** The context for address1; address2 gets the same with its own direction and the caller's facts. */
 export function contextOf(
-  { endpoint, session }: ServedListener,
+  { endpoint, session }: Pick<ServedListener, "endpoint" | "session">,
   environment: SessionEnvironment,
   sessionName: string | undefined,
   signal: AbortSignal,

@@ -19,6 +19,7 @@ export class Stage {
   retries = 0;
   readonly #events: StageEvents | undefined;
   #choice: Choice | undefined;
+  #failed: Choice[] | undefined;
   /** The connection itself, below what keeps it alive. */
   #stream: Stream | undefined;
 
@@ -32,6 +33,16 @@ export class Stage {
     return this.#choice;
   }
 
+  /** What the attempts since the last success had picked. */
+  get failed(): readonly Choice[] {
+    return this.#failed ?? [];
+  }
+
+  attemptFailed(choice: Choice, error: unknown): void {
+    choice.failed?.(error);
+    this.#failed = [...this.failed.slice(-15), choice];
+  }
+
   connecting(choice: Choice): void {
     this.#choice?.release?.();
     this.#choice = choice;
@@ -39,6 +50,7 @@ export class Stage {
 
   connected(stream: Stream): void {
     this.#stream = stream;
+    this.#failed = undefined;
     this.status = "CONNECTED";
   }
 

@@ -62,8 +62,13 @@ export interface Upstream {
   readonly name: string;
   /** Any endpoint of it, for what all have in common; undefined: there is none at the moment. */
   readonly shape: Endpoint | undefined;
-  /** The endpoint for the next attempt. Throws a `ConnectError`: no such cluster, none left, limit reached. */
-  pick(metadata: Metadata | undefined): Choice;
+  /** Limit of one attempt; absent: that of the way's retry. */
+  readonly connectTimeoutMs?: number;
+  /**
+   * The endpoint for the next attempt; `failed` are those of the attempts before. Throws a `ConnectError` or
+   * `LimitError`: no such cluster, no endpoint, limit reached.
+   */
+  pick(metadata: Metadata | undefined, failed: readonly Choice[]): Choice;
 }
 
 /** An endpoint picked for one attempt; told how it went. */

@@ -1,0 +1,156 @@
+/** A cluster of the configuration as sessions use it: its balancer, and its endpoints ready to connect to. */
+import { Cluster, type ClusterTools } from "../cluster/cluster.ts";
+import type { Member } from "../cluster/member.ts";
+import type { InlineTransform } from "../config/document.ts";
+import { planEndpoint } from "../config/endpoint_planner.ts";
+import type { ParsedAddress } from "../config/endpoint_parser.ts";
+import { readClusterSpec, transformForPlanner } from "../config/original_spec.ts";
+import type { Endpoint } from "../config/plan.ts";
+import { ConnectError, L7mpError } from "../errors.ts";
+import type { Direction, Registry } from "../protocol.ts";
+import { duration } from "../schema.ts";
+import type { Choice, Metadata, Upstream } from "../session/way.ts";
+import type { ClusterObject } from "./objects.ts";
+
+const times = duration();
+
+export class RunningCluster implements AsyncDisposable {
+  readonly cluster: Cluster;
+  /** Present for a transform, which is no stage of its own. */
+  readonly transform: InlineTransform | undefined;
+  /** The address without an endpoint, for the kinds and options of what it connects to; absent for a transform. */
+  readonly address: ParsedAddress | undefined;
+  readonly #registry: Registry;
+  #endpoints = new WeakMap<Member, Map<Direction, Endpoint>>();
+  #timeouts: ReturnType<typeof timeoutsOf>;
+
+  /** Throws `ConfigError`. */
+  constructor(object: ClusterObject, registry: Registry, tools: ClusterTools) {
+    const use = { registry, at: `cluster ${JSON.stringify(object.name)}` };
+    this.#registry = registry;
+    this.transform = transformForPlanner(object.spec, use);
+    this.address = this.transform ? undefined : readClusterSpec(object.spec, use);
+    this.cluster = new Cluster(object, tools);
+    this.#timeouts = timeoutsOf(object);
+  }
+
+  get object(): ClusterObject {
+    return this.cluster.object;
+  }
+
+  get timeouts(): ReturnType<typeof timeoutsOf> {
+    return this.#timeouts;
+  }
+
+  /** Goes on as `object`, whose `spec` is the same. Throws `ConfigError`; nothing has changed then. */
+  update(object: ClusterObject): void {
+    const timeouts = timeoutsOf(object);
+    this.cluster.update(object);
+    this.#timeouts = timeouts;
+  }
+
+  /** What `member` is for the engine when it is used in `direction`. Throws `ConfigError`. */
+  endpoint(member: Member, direction: Direction): Endpoint {
+    let planned = this.#endpoints.get(member);
+    if (!planned) this.#endpoints.set(member, planned = new Map());
+    let endpoint = planned.get(direction);
+    if (!endpoint) {
+      const { spec, virtual } = this.object;
+      const own = virtual ? undefined : { spec: member.spec, at: `endpoint ${JSON.stringify(member.name)}` };
+      const address = readClusterSpec(spec, { registry: this.#registry, at: `cluster ${this.object.name}` }, own);
+      planned.set(direction, endpoint = planEndpoint(address, "destination", direction, this.#registry));
+    }
+    return endpoint;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cluster[Symbol.asyncDispose]();
+  }
+}
+
+function timeoutsOf({ name, settings: { connect_timeout, idle_timeout, linger } }: ClusterObject) {
+  const read = (value: string | number | undefined, key: string) =>
+    value === undefined ? undefined : times.parse(value, `cluster ${JSON.stringify(name)}.${key}`);
+  return {
+    connectTimeoutMs: read(connect_timeout, "connect_timeout"),
+    idleTimeoutMs: read(idle_timeout, "idle_timeout"),
+    lingerMs: read(linger, "linger"),
+  };
+}
+
+/** What sessions connect to by the name of a cluster, looked up anew for every attempt. */
+export class ClusterUpstream implements Upstream {
+  readonly name: string;
+  readonly #lookup: (name: string) => RunningCluster | undefined;
+  readonly #direction: Direction;
+
+  constructor(name: string, lookup: (name: string) => RunningCluster | undefined, direction: Direction) {
+    this.name = name;
+    this.#lookup = lookup;
+    this.#direction = direction;
+  }
+
+  get shape(): Endpoint | undefined {
+    const running = this.#lookup(this.name);
+    const member = running?.cluster.members[0];
+    return member && running.endpoint(member, this.#direction);
+  }
+
+  get connectTimeoutMs(): number | undefined {
+    return this.#lookup(this.name)?.timeouts.connectTimeoutMs;
+  }
+
+  pick(metadata: Metadata | undefined, failed: readonly Choice[]): Choice {
+    const running = this.#lookup(this.name);
+    if (!running) throw unknownCluster(this.name);
+    const tried = new Set(failed.flatMap((choice) => choice instanceof ClusterChoice ? [choice.member] : []));
+    const choice = running.cluster.pick(metadata ?? {}, tried);
+    return new ClusterChoice(running, choice, running.endpoint(choice.member, this.#direction));
+  }
+}
+
+class ClusterChoice implements Choice {
+  readonly endpoint: Endpoint;
+  readonly member: Member;
+  readonly #choice: ReturnType<Cluster["pick"]>;
+
+  constructor({ object }: RunningCluster, choice: ReturnType<Cluster["pick"]>, endpoint: Endpoint) {
+    this.endpoint = endpoint;
+    this.member = choice.member;
+    this.#choice = choice;
+    this.shown = {
+      name: choice.member.name,
+      spec: object.virtual ? { address: "<VIRTUAL>" } : choice.member.spec,
+    };
+  }
+
+  readonly shown: { readonly name: string; readonly spec: unknown };
+
+  connected(durationMs: number): void {
+    this.#choice.connected(durationMs);
+  }
+
+  failed(error: unknown): void {
+    this.#choice.failed(faultKind(error));
+  }
+
+  release(): void {
+    this.#choice.release();
+  }
+}
+
+function faultKind(error: unknown): "connect" | "reset" | "timeout" | "error" {
+  if (!(error instanceof L7mpError)) return "error";
+  if (error.code === "ETIMEDOUT") return "timeout";
+  if (error.code === "ECONNRESET" || error.code === "EPIPE") return "reset";
+  return error instanceof ConnectError ? "connect" : "error";
+}
+
+/** A cluster may still come: the attempt may be made again. */
+export function unknownCluster(name: string): ConnectError {
+  return new ConnectError(`unknown cluster ${JSON.stringify(name)}`, {
+    code: "NO_CLUSTER",
+    status: 503,
+    side: "upstream",
+  });
+}

@@ -1,0 +1,338 @@
+/** The configuration of a running proxy: every change is checked whole, takes effect whole, or not at all. */
+import type { ClusterTools } from "../cluster/cluster.ts";
+import type { AdminDocument, ConfigDocument, SessionDocument } from "../config/document.ts";
+import { planEndpoint } from "../config/endpoint_planner.ts";
+import { readListenerSpec } from "../config/original_spec.ts";
+import { asSource, lostBoundaries, planSession } from "../config/planner.ts";
+import { LimitError, messageOf, StreamError } from "../errors.ts";
+import { parseRateLimit, RateLimiter } from "../limits/rate_limiter.ts";
+import type { Log } from "../log.ts";
+import { compilePredicate, loadRegex, usesRegex } from "../metadata/predicate.ts";
+import { getAtPath } from "../metadata/pointer.ts";
+import type { Registry } from "../protocol.ts";
+import type { Proxy } from "../proxy.ts";
+import { duration } from "../schema.ts";
+import { deleted, type Session } from "../session/session.ts";
+import type { ServedListener } from "../session/way.ts";
+import type { Control, Draft, Effects, SessionChange, SessionView } from "./control.ts";
+import { EditableDraft } from "./draft.ts";
+import { Naming } from "./naming.ts";
+import { emptySnapshot, type ListenerObject, type Snapshot } from "./objects.ts";
+import { same } from "./reconcile.ts";
+import { type RoutedListener, Router, type RoutingState } from "./router.ts";
+import { RunningCluster } from "./running_cluster.ts";
+import { SessionWatch } from "./session_watch.ts";
+import { snapshotOf } from "./snapshot_of.ts";
+import { makeSpecCheck, type SpecCheck } from "./spec_check.ts";
+
+export interface RunningControlOptions {
+  readonly registry: Registry;
+  readonly proxy: Proxy;
+  readonly log: Log;
+  readonly programVersion: string;
+  /** Options of sessions that hold where a listener has none of its own. */
+  readonly session?: SessionDocument;
+  /** Lost message boundaries are warned of; otherwise they are a notice. */
+  readonly warnOfBoundaries: boolean;
+  /** The admin object is another. Throws `ConfigError` for what cannot be; nothing has changed then. */
+  onAdmin?(admin: AdminDocument): void;
+}
+
+/** A listener, ready to be opened. */
+interface Prepared extends RoutedListener {
+  readonly served: ServedListener;
+}
+
+const noEffects: Effects = { listeners: new Set(), clusters: new Set(), endpoints: new Set() };
+const times = duration();
+
+export class RunningControl implements Control, AsyncDisposable {
+  readonly programVersion: string;
+  readonly #options: RunningControlOptions;
+  readonly #naming = new Naming();
+  readonly #router: Router;
+  readonly #watch = new SessionWatch();
+  #routing: RoutingState & { readonly clusters: Map<string, RunningCluster> };
+  #listeners = new Map<string, Prepared>();
+  #version = 0;
+  #ready = false;
+  /** The change under way; the next waits for it. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RunningControlOptions) {
+    this.#options = options;
+    this.programVersion = options.programVersion;
+    this.#routing = { snapshot: emptySnapshot, clusters: new Map() };
+    this.#router = new Router(() => this.#routing, options.registry);
+  }
+
+  get snapshot(): Snapshot {
+    return this.#routing.snapshot;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** By name, in order of creation, for statistics. */
+  get clusters(): ReadonlyMap<string, RunningCluster> {
+    return this.#routing.clusters;
+  }
+
+  change(edit: (draft: Draft) => void): Promise<void> {
+    return this.#queued(async () => {
+      await loadRegex();
+      const draft = new EditableDraft(this.snapshot, this.#naming, this.#check("ignore"));
+      edit(draft);
+      await this.#apply(draft.snapshot, draft.effects);
+    });
+  }
+
+  reload(document: ConfigDocument): Promise<void> {
+    return this.#queued(async () => {
+      const next = await this.read(document);
+      await this.#apply(next, noEffects);
+      this.#ready = true;
+    });
+  }
+
+  /** Checks `document` as `reload` does, and gives the objects it describes; nothing opens. */
+  async check(document: ConfigDocument): Promise<Snapshot> {
+    const next = await this.read(document);
+    const { listeners, clusters } = this.#prepare(next);
+    this.#checkRoutes(next, listeners, clusters, false);
+    await disposeAll([...clusters.values()]);
+    return next;
+  }
+
+  /** Stops the health checks and ends every `watch`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ready = false;
+    this.#watch.close();
+    await this.#last.catch(() => {});
+    await disposeAll([...this.#routing.clusters.values()]);
+  }
+
+  sessions(): readonly SessionView[] {
+    const { proxy } = this.#options;
+    return [...proxy.trackedSessions(), ...proxy.sessions()].filter(isShown);
+  }
+
+  session(name: string): SessionView | undefined {
+    const session = this.#options.proxy.session(name);
+    return session && isShown(session) ? session : undefined;
+  }
+
+  endSession(name: string): boolean {
+    const session = this.#options.proxy.session(name);
+    if (!session || !isShown(session)) return false;
+    session.end(deletedOnRequest("session"));
+    this.#options.proxy.forget(name);
+    return true;
+  }
+
+  watch(signal: AbortSignal): AsyncIterable<SessionChange> {
+    return this.#watch.subscribe(signal);
+  }
+
+  /** To be told of every session that begins, changes or ends. */
+  sessionChanged(type: SessionChange["type"], session: Session): void {
+    if (isShown(session)) this.#watch.tell({ type, session });
+  }
+
+  #queued<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(action, action);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async read(document: ConfigDocument): Promise<Snapshot> {
+    if (usesRegex(document)) await loadRegex();
+    return snapshotOf(document, this.snapshot, this.#naming, this.#check("refuse"));
+  }
+
+  #check(unknownKeys: "refuse" | "ignore"): SpecCheck {
+    const match = (predicate: Readonly<Record<string, unknown>>, at: string) => void compilePredicate(predicate, at);
+    return makeSpecCheck(this.#options.registry, { unknownKeys, match });
+  }
+
+  async #apply(next: Snapshot, effects: Effects): Promise<void> {
+    const { proxy, onAdmin, log } = this.#options;
+    const before = this.#routing;
+    const { listeners, clusters } = this.#prepare(next);
+    const created = [...clusters.values()].filter((cluster) => cluster !== before.clusters.get(cluster.object.name));
+    const changed = [...listeners].filter(([name, one]) => this.#listeners.get(name) !== one).map(([, one]) => one);
+    const replaced = changed.flatMap(({ object }) => this.#listeners.get(object.name) ?? []);
+    const removed = [...this.#listeners.values()].filter(({ object }) => !listeners.has(object.name));
+    try {
+      const lost = this.#checkRoutes(next, listeners, clusters, true);
+      for (const { members, endpoint } of created.map(endpointsOf)) {
+        for (const member of members) await proxy.prepareTarget(endpoint(member));
+      }
+      if (next.admin !== before.snapshot.admin) onAdmin?.(next.admin);
+      await this.#open(changed, replaced);
+      if (lost) log[this.#options.warnOfBoundaries ? "warn" : "notice"]("plan.warning", lostBoundaries);
+    } catch (error) {
+      await disposeAll(created);
+      throw error;
+    }
+    for (const object of next.clusters.values()) {
+      const cluster = clusters.get(object.name)!;
+      if (cluster.object !== object) cluster.update(object);
+    }
+    this.#routing = { snapshot: next, clusters };
+    this.#listeners = listeners;
+    this.#version++;
+    for (const { object } of removed) await proxy.close(object.name);
+    const gone = [...before.clusters.values()].filter((cluster) => clusters.get(cluster.object.name) !== cluster);
+    await disposeAll(gone);
+    this.#end(effects);
+  }
+
+  /** What `next` needs: what is there already stays, what differs is made anew. Throws `ConfigError`. */
+  #prepare(next: Snapshot): { listeners: Map<string, Prepared>; clusters: Map<string, RunningCluster> } {
+    const listeners = new Map<string, Prepared>();
+    for (const [name, object] of next.listeners) {
+      const before = this.#listeners.get(name);
+      listeners.set(name, before?.object === object ? before : this.#prepared(object));
+    }
+    const clusters = new Map<string, RunningCluster>();
+    for (const [name, object] of next.clusters) {
+      const before = this.#routing.clusters.get(name);
+      const stays = before && same(before.object.spec, object.spec) && before.object.virtual === object.virtual;
+      clusters.set(name, stays ? before : new RunningCluster(object, this.#options.registry, this.#tools(object.name)));
+    }
+    return { listeners, clusters };
+  }
+
+  #tools(name: string): ClusterTools {
+    const { log, proxy } = this.#options;
+    return {
+      log,
+      now: () => performance.now(),
+      random: Math.random,
+      valueAt: getAtPath,
+      probe: async (member, signal) => {
+        const cluster = this.#routing.clusters.get(name);
+        if (cluster) await proxy.probe(cluster.endpoint(member, "both"), signal);
+      },
+    };
+  }
+
+  #prepared(object: ListenerObject): Prepared {
+    const { name, spec, options } = object;
+    const { registry } = this.#options;
+    const at = `listener ${JSON.stringify(name)}`;
+    const address = readListenerSpec(spec, { registry, at: `${at}.spec` });
+    const session = planSession({ ...this.#options.session, ...options }, `${at}.options`);
+    const endpoint = planEndpoint(address, "listener", asSource[session.direction], registry);
+    const limit = options.local_ratelimit && parseRateLimit(options.local_ratelimit, `${at}.options.local_ratelimit`);
+    const limiter = limit && new RateLimiter(limit);
+    // The one time whose bare number is seconds.
+    const { track = 0 } = options;
+    const trackMs = times.parse(typeof track === "number" ? track * 1000 : track, `${at}.options.track`);
+    const prepared: Prepared = {
+      object,
+      address,
+      session,
+      served: {
+        name,
+        endpoint,
+        session,
+        targets: [],
+        maxSessions: options.max_sessions,
+        route: (metadata) => this.#router.way(prepared, metadata()),
+        admit: limiter && ((metadata) => admit(limiter, metadata())),
+        shown: { spec, trackMs },
+      },
+    };
+    return prepared;
+  }
+
+  /** Whether message boundaries are lost by what is new. Throws `ConfigError`; `routing` is as before then. */
+  #checkRoutes(
+    snapshot: Snapshot,
+    listeners: ReadonlyMap<string, Prepared>,
+    clusters: Map<string, RunningCluster>,
+    keep: boolean,
+  ): boolean {
+    const before = this.#routing;
+    this.#routing = { snapshot, clusters };
+    try {
+      let lost = false;
+      for (const listener of listeners.values()) {
+        const isNew = this.#listeners.get(listener.object.name) !== listener;
+        lost = this.#router.check(listener).length > 0 && isNew || lost;
+      }
+      return lost && keep;
+    } finally {
+      this.#routing = before;
+    }
+  }
+
+  /** Opens `changed`, for which `replaced` make room; on failure those are open again. */
+  async #open(changed: readonly Prepared[], replaced: readonly Prepared[]): Promise<void> {
+    const { proxy, log } = this.#options;
+    for (const { object } of replaced) await proxy.close(object.name);
+    try {
+      await proxy.open(changed.map(({ served }) => served));
+    } catch (error) {
+      for (const { object, served } of replaced) {
+        const told = (fault: unknown) =>
+          log.error("listener.error", `listener ${object.name} could not be opened again: ${messageOf(fault)}`);
+        await proxy.open([served]).catch(told);
+      }
+      throw error;
+    }
+  }
+
+  #end({ listeners, clusters, endpoints }: Effects): void {
+    if (listeners.size + clusters.size + endpoints.size === 0) return;
+    for (const session of this.#options.proxy.sessions()) {
+      if (!isShown(session)) continue;
+      if (listeners.has(session.listener.name)) session.end(deletedOnRequest("listener"));
+      for (const stage of session.stages) {
+        if (clusters.has(stage.origin)) session.end(deletedOnRequest("cluster"));
+        else if (endpoints.has(stage.choice?.shown?.name ?? "")) {
+          stage.disconnect(new StreamError("endpoint deleted on request", { code: deleted }));
+        }
+      }
+    }
+  }
+}
+
+/** Only sessions of configured listeners are seen; those of the API's own listener are not. */
+function isShown({ listener }: Session): boolean {
+  return listener.shown !== undefined;
+}
+
+function admit(limiter: RateLimiter, metadata: unknown): void {
+  if (limiter.allow(metadata)) return;
+  const error = new LimitError("too many sessions in a short time (local_ratelimit)", {
+    code: "RATE_LIMITED",
+    status: 429,
+    side: "downstream",
+  });
+  error.level = "info";
+  throw error;
+}
+
+function deletedOnRequest(what: string): StreamError {
+  return new StreamError(`${what} deleted on request`, { code: deleted });
+}
+
+function endpointsOf(cluster: RunningCluster) {
+  const { members } = cluster.cluster;
+  return {
+    members: cluster.transform ? [] : members,
+    endpoint: (member: typeof members[number]) => cluster.endpoint(member, "both"),
+  };
+}
+
+async function disposeAll(clusters: readonly RunningCluster[]): Promise<void> {
+  for (const cluster of clusters) await cluster[Symbol.asyncDispose]();
+}
