@@ -33,7 +33,7 @@ export class HashRing implements Balancer {
     const key = this.#path === undefined ? undefined : keyText(valueAt(metadata, this.#path));
     if (key === undefined) return weightedRandom(untried, random);
     this.#ring ??= new Ring(this.#members);
-    const fitting = new Set(available);
-    return this.#ring.owner(key, (member) => fitting.has(member)) ?? available[0]!;
+    const fitting = available.length < this.#members.length ? new Set(available) : undefined;
+    return this.#ring.owner(key, (member) => fitting?.has(member) ?? true) ?? available[0]!;
   }
 }
