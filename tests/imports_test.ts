@@ -31,7 +31,8 @@ const allowed: readonly (readonly [file: string, imports: readonly string[]])[] 
     "lib/native/",
     ["lib/native/", "lib/portable/", "lib/resolve.ts", "lib/stream/", "lib/driver.ts", "lib/errors.ts"],
   ],
-  ["lib/metadata/", ["lib/metadata/", "lib/errors.ts"]],
+  ["lib/metadata/", ["lib/metadata/", "lib/config/document.ts", "lib/config/suggest.ts", "lib/errors.ts"]],
+  ["lib/limits/", ["lib/limits/", "lib/metadata/", "lib/config/document.ts", "lib/schema.ts", "lib/errors.ts"]],
   ["lib/config/", ["lib/config/", "lib/stream/", "lib/protocol.ts", "lib/schema.ts", "lib/errors.ts"]],
   [
     "lib/session/",
