@@ -78,7 +78,6 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
     else if (isObject(inner)) spec[key] = translate(inner, { ...use, at: `${at}.${key}` }, false);
   }
   if (spec.protocol === "UDP" && place === "listener") restrictPeers(spec, at, outermost);
-  if (spec.protocol === "JSONSocket" && Array.isArray(spec.header)) spec.header = spec.header.map(headerItem);
   return withoutUnknown(spec, use, outermost);
 }
 
@@ -117,13 +116,6 @@ function restrictPeers(spec: SpecDocument, at: string, outermost: boolean): void
     spec.range = [address];
   }
   if (port !== undefined) spec.sourceport = port;
-}
-
-/** An item of a JSONSocket's `header`: `path` may be a text, and `to` absent. */
-function headerItem(item: unknown): unknown {
-  if (!isObject(item) || item.path === undefined) return item;
-  const path = isObject(item.path) ? item.path : { from: item.path };
-  return { ...item, path: { ...path, to: path.to ?? "/" } };
 }
 
 const structure = ["protocol", "role", "transport", "read", "write", "reverse"];

@@ -3,19 +3,20 @@ import type {
   ActionDocument,
   ClusterDocument,
   EndPointDocument,
-  LoadBalancerDocument,
+  ListenerOptionsDocument,
   RetryDocument,
 } from "../config/document.ts";
 import {
-  balancerSettings,
   checkSettings,
   clusterSettings,
   denySettings,
   endPointSettings,
   isObject,
+  listenerSettings,
   retrySettings,
 } from "../config/settings.ts";
-import { ConfigError } from "../errors.ts";
+import { parseRateLimit } from "../limits/rate_limiter.ts";
+import { parseRewrites } from "../metadata/rewrite.ts";
 import { type KindWord, ObjectError, within } from "./object_error.ts";
 import type { ClusterSettings, EndPointObject, RouteObject, RuleObject } from "./objects.ts";
 
@@ -70,27 +71,29 @@ export function readRetry(retry: RetryDocument | undefined, at: string): RouteOb
   return { retry_on, num_retries, timeout, ...rest };
 }
 
-/** What a dump shows of a cluster's balancer. */
-export function readBalancer(given: LoadBalancerDocument | undefined, at: string): LoadBalancerDocument {
-  if (given === undefined) return { policy: "Trivial" };
-  within("cluster", at, () => {
-    checkSettings(balancerSettings, given, at);
-    if (given.policy === undefined) throw new ConfigError(`${at}.policy: is missing`);
-  });
-  const { policy, key, sticky } = given;
-  const extra = sticky && { sticky };
-  if (policy !== "HashRing" && policy !== "ConsistentHash") return { policy, ...extra };
-  return { policy: "HashRing", key: key ?? "<RANDOM>", ...extra };
-}
+const policies = ["health_check", "outlier_detection", "circuit_breaker", "local_ratelimit"] as const;
 
-/** Those settings of a cluster that were given. */
+/** Those settings of a cluster that were given; only their values are checked that nobody else reads. */
 export function readClusterSettings(document: ClusterDocument, at: string): ClusterSettings {
-  within("cluster", at, () => clusterSettings.parse(document as unknown as Record<string, unknown>, at));
-  const given = Object.keys(clusterSettings.fields).flatMap((key) => {
+  within("cluster", at, () => {
+    clusterSettings.parse(document as unknown as Record<string, unknown>, at);
+    const limit = document.local_ratelimit;
+    if (limit !== undefined) parseRateLimit(limit, join(at, "local_ratelimit"));
+  });
+  const given = [...policies, ...Object.keys(clusterSettings.fields)].flatMap((key) => {
     const value = document[key as keyof ClusterDocument];
     return value === undefined ? [] : [[key, value]];
   });
   return Object.fromEntries(given);
+}
+
+/** The settings of a listener's sessions, completed. */
+export function readListenerOptions(options: ListenerOptionsDocument = {}, at: string): ListenerOptionsDocument {
+  within("listener", at, () => {
+    checkSettings(listenerSettings, options, at);
+    if (options.local_ratelimit !== undefined) parseRateLimit(options.local_ratelimit, join(at, "local_ratelimit"));
+  });
+  return { track: 0, ...options };
 }
 
 /** An endpoint, but for its name. */
@@ -113,15 +116,7 @@ export function readMatch(match: unknown, at: string): RuleObject["match"] {
 /** What an action says without its route. */
 export function readAction(action: ActionDocument, at: string): Omit<RuleObject["action"], "route"> {
   const { rewrite, apply, deny } = action;
-  if (rewrite !== undefined) {
-    if (!Array.isArray(rewrite)) throw new ObjectError("rule", join(at, "rewrite"), "Property rewrite is invalid");
-    for (const [i, item] of rewrite.entries()) {
-      const where = `${join(at, "rewrite")}[${i}]`;
-      if (!isObject(item)) throw new ObjectError("rule", where, "Property rewrite is invalid");
-      if (typeof item.path !== "string") throw new ObjectError("rule", where, "Property path is required");
-      if (item.value === undefined) throw new ObjectError("rule", where, "Property value is required");
-    }
-  }
+  within("rule", join(at, "rewrite"), () => parseRewrites(rewrite, join(at, "rewrite")));
   allow("rule", action, "apply", "name", at);
   if (deny !== undefined) within("rule", join(at, "deny"), () => checkSettings(denySettings, deny, join(at, "deny")));
   return {

@@ -1,6 +1,7 @@
 /** Checks the specs of objects against what the program knows how to do, before anything opens. */
 import type { SpecDocument } from "../config/document.ts";
 import { addressLevel, readClusterSpec, readListenerSpec, transformForPlanner } from "../config/original_spec.ts";
+import type { UnknownKeys } from "../cluster/read_settings.ts";
 import { readTransform } from "../config/document_reader.ts";
 import type { ParsedAddress } from "../config/endpoint_parser.ts";
 import { planEndpoint } from "../config/endpoint_planner.ts";
@@ -12,12 +13,12 @@ import type { Direction, Registry } from "../protocol.ts";
 export interface ClusterFacts {
   /** Has no endpoints: it needs no address, or its spec has it. */
   readonly virtual: boolean;
-  /** Its balancer is shown as `None`. */
-  readonly policyNone: boolean;
 }
 
 /** All calls throw `ConfigError`; `at` is the path of the spec for its message. */
 export interface SpecCheck {
+  /** `refuse`: files. `ignore`: the REST API, whose callers may say more than we know. */
+  readonly unknownKeys: UnknownKeys;
   listener(spec: SpecDocument, at: string): void;
   cluster(spec: SpecDocument, at: string): ClusterFacts;
   /** An endpoint of a cluster whose spec has been checked; `at` is the path of the endpoint's spec. */
@@ -26,14 +27,7 @@ export interface SpecCheck {
   match?(predicate: Readonly<Record<string, unknown>>, at: string): void;
 }
 
-export interface SpecCheckOptions {
-  /** `refuse`: files. `ignore`: the REST API, whose callers may say more than we know. */
-  readonly unknownKeys: "refuse" | "ignore";
-  readonly match?: SpecCheck["match"];
-}
-
-/** The original shows these without a balancer. */
-const withoutBalancer = new Set(["L7mpController", "Stdio", "Logger", "Sync"]);
+export type SpecCheckOptions = Pick<SpecCheck, "unknownKeys" | "match">;
 
 /** Stands for the address and the port of an endpoint that a cluster does not have yet. */
 const placeholder = { address: "localhost", port: 1 };
@@ -46,18 +40,18 @@ export function makeSpecCheck(registry: Registry, { unknownKeys, match }: SpecCh
   const use = (at: string) => ({ registry, at, unknown });
 
   return {
+    unknownKeys,
     match,
     listener(spec, at) {
       plan(readListenerSpec(spec, use(at)), "listener", registry);
     },
     cluster(spec, at) {
-      const policyNone = withoutBalancer.has(spec.protocol);
       const transform = transformForPlanner(spec, use(at));
       if (transform) {
         const { transform: plugin, settings } = readTransform(transform, registry, at.replace(/\.?spec$/, ""));
         const parsed = plugin.spec.parse(settings, at);
         plugin.check?.(parsed);
-        return { virtual: true, policyNone };
+        return { virtual: true };
       }
       const address = readClusterSpec(spec, use(at));
       const virtual = isVirtual(address);
@@ -67,7 +61,7 @@ export function makeSpecCheck(registry: Registry, { unknownKeys, match }: SpecCh
         settings.port ??= portOf(address);
       }
       plan(address, "destination", registry);
-      return { virtual, policyNone };
+      return { virtual };
     },
     endpoint(cluster, spec, at) {
       plan(readClusterSpec(cluster, use(at), { spec, at }), "destination", registry);
