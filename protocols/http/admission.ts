@@ -72,12 +72,25 @@ export function faultOf(error: unknown): Refusal | undefined {
   }
 }
 
-/** The answer where a request cannot be served, or no longer; `undefined`: the time for an answer has run out. */
+/**
+ * The answer where a request cannot be served, or no longer; `undefined`: the time for an answer has run out. Faults that
+ * name their status, and mean the caller, are told in their own words; of others nothing is said about what lies behind.
+ */
 export function unavailable(error: L7mpError | undefined): Refusal {
-  if (error === undefined || error.code === "ETIMEDOUT") {
-    return { status: 504, reason: "the server behind this one does not answer in time" };
-  }
-  if (error.code === "STOPPED") return { status: 503, reason: "the server is stopping" };
-  if (error instanceof LimitError) return { status: 503, reason: "too many sessions" };
-  return { status: 502, reason: "the server behind this one cannot be reached" };
+  const status = error?.status ?? statusOf(error);
+  if (error !== undefined && status < 500) return { status, reason: error.message };
+  if (error?.code === "STOPPED") return { status, reason: "the server is stopping" };
+  if (error instanceof LimitError && error.side !== "upstream") return { status, reason: "too many sessions" };
+  return { status, reason: reasons[status] ?? "the request cannot be served" };
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  502: "the server behind this one cannot be reached",
+  503: "no server behind this one is ready",
+  504: "the server behind this one does not answer in time",
+};
+
+function statusOf(error: L7mpError | undefined): number {
+  if (error === undefined || error.code === "ETIMEDOUT") return 504;
+  return error.code === "STOPPED" || (error instanceof LimitError && error.side !== "upstream") ? 503 : 502;
 }
