@@ -1,6 +1,7 @@
 /** The list of everything the program knows how to do. A new plug-in is a file and a line here. */
 import type { Registry } from "../lib/protocol.ts";
 import { chunks } from "./chunks.ts";
+import { controller } from "./controller.ts";
 import { discard } from "./discard.ts";
 import { echo } from "./echo.ts";
 import { exec, shell, system } from "./exec.ts";
@@ -18,6 +19,7 @@ import { log } from "./log.ts";
 import { logger } from "./logger.ts";
 import { metric } from "./metric.ts";
 import { pipe } from "./pipe.ts";
+import { prometheus } from "./prometheus.ts";
 import { proxyProtocol } from "./proxy_protocol.ts";
 import { socks4 } from "./socks4.ts";
 import { socks5 } from "./socks5.ts";
@@ -43,6 +45,8 @@ export const registry: Registry = {
     echo,
     discard,
     sync,
+    controller,
+    prometheus,
     stall,
     text,
     literal,

@@ -85,6 +85,8 @@ const headings: Readonly<Record<string, string>> = {
   tls: "TLS",
   websocket: "WebSocket",
   http: "HTTP",
+  jsonsocket: "JSONSocket",
+  members: "Many who share",
   proxy: "Proxies",
 };
 

@@ -41,7 +41,7 @@ export function makeHeader(
 export const headerItems: Schema<readonly HeaderItem[]> = {
   type: "JSON",
   notes: {
-    group: "JSONSocket",
+    group: "jsonsocket",
     help: "What to tell the server: a JSON object, or in a document a list of items that copy metadata or set values",
     example: '{"user":"me"}',
   },

@@ -14,7 +14,7 @@ const jsonSocketSpec = s.object({
   header: headerItems,
   handshake_timeout: s.duration({
     default: handshakeMs,
-    group: "JSONSocket",
+    group: "jsonsocket",
     help: "How long the other side's header is waited for",
   }),
 });

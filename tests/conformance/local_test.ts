@@ -1,4 +1,5 @@
 import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
+import { controller } from "../../protocols/controller.ts";
 import { echo } from "../../protocols/echo.ts";
 import { exec } from "../../protocols/exec.ts";
 import { pipe } from "../../protocols/pipe.ts";
@@ -59,3 +60,10 @@ protocolSuite(
     ],
   },
 );
+
+// An API that answers with what it is asked.
+protocolSuite("CONTROLLER", "byte", async () => {
+  const control = (request: Request) => Promise.resolve(new Response(request.body));
+  const downstream = { protocol: "HTTP", name: "http", facts: { method: "POST", path: "/", headers: {} } };
+  return echoPair(await controller.connect!({}, localContext({ control, downstream })) as ByteStream);
+}, { heldBackBytes });
