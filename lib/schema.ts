@@ -266,7 +266,7 @@ export function list<T>(item: Schema<T>, notes: Notes<readonly T[]> = {}): Schem
       Array.isArray(value) ? value.map((v, i) => item.parse(v, `${at}[${i}]`)) : [item.parse(value, at)],
     fromText: (text, at) => [item.fromText(text, at)],
     print: (value) => value.map((v) => item.print(v)),
-    json: () => ({ type: "array", items: item.json() }),
+    json: () => ({ anyOf: [item.json(), { type: "array", items: item.json() }] }),
   };
 }
 
@@ -293,7 +293,7 @@ export function custom<T>(
     },
     fromText: (text, at) => parse(needText(text, at), `option "${at}"`),
     print: (value) => write(value),
-    json: () => ({ type: "string" }),
+    json: () => ({ type: ["string", "number"] }),
   };
 }
 

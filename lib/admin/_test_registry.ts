@@ -1,0 +1,62 @@
+/** A registry with all the names the original's API knows. Nothing in it can be opened. */
+import { testRegistry } from "../config/_test_registry.ts";
+import type { AddressType, Protocol, Registry } from "../protocol.ts";
+import * as s from "../schema.ts";
+
+const port = { address: s.string(), port: s.integer({ min: 0, max: 65535 }) };
+const listen = { role: "listen", parameters: { form: "[host:]port" }, help: "" } as const;
+const connect = { role: "connect", parameters: { form: "host:port" }, help: "" } as const;
+const local: AddressType = { names: ["LOCAL"], role: "local", parameters: { form: "none" }, help: "" };
+
+function leaf(name: string, fields: s.Fieldset = {}): Protocol<Record<string, unknown>> {
+  return { name, kind: "byte", end: "none", spec: s.object(fields), types: [{ ...local, names: [name] }] };
+}
+
+const listenerOf = ["TCP", "UDP"];
+
+export const adminRegistry: Registry = {
+  protocols: [
+    // The original's bind is an object.
+    ...testRegistry.protocols.map((protocol) => {
+      if (!listenerOf.includes(protocol.name)) return protocol;
+      const bind = { ...s.string(), json: () => ({ type: ["string", "object"] }), parse: (value: unknown) => value };
+      return { ...protocol, spec: s.object({ ...protocol.spec.fields, bind: bind as s.Schema<unknown> }) };
+    }),
+    leaf("L7mpController"),
+    leaf("Prometheus"),
+    leaf("Sync", { query: s.string() }),
+  ],
+  layers: [
+    ...testRegistry.layers,
+    {
+      name: "HTTP",
+      types: [{ ...connect, names: ["HTTP"] }, { ...listen, names: ["HTTP-LISTEN"] }],
+      schemes: ["http"],
+      needs: "byte",
+      gives: "byte",
+      end: "end of body",
+      base: "TCP",
+      spec: s.object({ ...port, path: s.string() }),
+    },
+    {
+      name: "JSONSocket",
+      types: [{ ...connect, names: ["JSONSOCKET"] }, { ...listen, names: ["JSONSOCKET-LISTEN"] }],
+      schemes: ["jsonsocket"],
+      needs: "any",
+      gives: "same",
+      end: "none",
+      base: "UDP",
+      spec: s.object({
+        header: {
+          ...s.string(),
+          parse: (value: unknown) => value,
+          json: () => ({ type: "array" }),
+        } as s.Schema<unknown>,
+      }),
+    },
+  ],
+  transforms: [
+    ...testRegistry.transforms,
+    { name: "Metric", needs: "any", gives: "same", spec: s.object({}), types: [{ ...local, names: ["METRIC"] }] },
+  ],
+};
