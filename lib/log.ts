@@ -5,10 +5,12 @@ export type Level = typeof levels[number];
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** Shared by a log and all its children: its owner may change level, format and outlet while the program runs. */
 export interface LogOptions {
-  readonly level: Level;
+  /** `silent`: nothing but faults of our own. */
+  level: Level | "silent";
   /** `socat`: `YYYY/MM/DD HH:MM:SS name[pid] L message`. `json`: one object a line. */
-  readonly format: "socat" | "json";
+  format: "socat" | "json";
   /** Name in every line (`-lp`). */
   readonly program: string;
   readonly microseconds: boolean;
@@ -46,7 +48,8 @@ export class Log {
   }
 
   enabled(level: Level): boolean {
-    return levels.indexOf(level) <= levels.indexOf(this.#options.level);
+    const { level: limit } = this.#options;
+    return limit !== "silent" && levels.indexOf(level) <= levels.indexOf(limit);
   }
 
   error(event: string, message: string, fields?: Fields): void {

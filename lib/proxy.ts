@@ -89,22 +89,35 @@ export class Proxy {
    * Opens every listener of the plan or none, then serves until every one-shot listener's session has ended or `stop`
    * is done. Resolves with the error of the last one-shot session that failed; an opening that fails is one too.
    */
-  run(): Promise<{ error?: L7mpError }> {
-    return this.runListeners(this.#options.plan.listeners.map(servePlanned));
-  }
-
-  /** As `run`, for listeners that find their ways themselves. With `stay` it ends by `stop` alone. */
-  async runListeners(listeners: readonly ServedListener[], stay = false): Promise<{ error?: L7mpError }> {
+  async run(): Promise<{ error?: L7mpError }> {
     let served: readonly Served[];
     try {
-      served = await this.#openServed(listeners);
+      served = await this.#openServed(this.#options.plan.listeners.map(servePlanned));
     } catch (error) {
       if (this.#stopping.signal.aborted) return {};
       const failure = asL7mpError(error);
       this.#options.log.error("listener.error", failure.message, { code: failure.code });
       return { error: failure };
     }
-    if (stay) await new Promise((resolve) => this.#stopping.signal.addEventListener("abort", resolve, { once: true }));
+    return await this.#ended(served, false);
+  }
+
+  /**
+   * Resolves when nothing is left to do: at once, and when the last session has ended, where no listener takes more than
+   * one caller; otherwise by `stop` alone. With the error of the last one-shot session that failed.
+   */
+  async ended(): Promise<{ error?: L7mpError }> {
+    const served = [...this.#served.values()];
+    const stays = ({ listener: { endpoint: { listen, connect } } }: Served) =>
+      (listen?.fork && !listen.oneshot) || connect?.fork;
+    return await this.#ended(served, served.length === 0 || served.some(stays));
+  }
+
+  async #ended(served: readonly Served[], stay: boolean): Promise<{ error?: L7mpError }> {
+    const { signal } = this.#stopping;
+    if (stay && !signal.aborted) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    }
     const results = await Promise.all([...served, ...this.#served.values()].map(({ done }) => done));
     await this.#allEnded();
     return { error: results.find((error) => error !== undefined) };
@@ -238,7 +251,8 @@ export class Proxy {
   async #open(one: ServedListener): Promise<Listener> {
     const { log, events } = this.#options;
     const context = contextOf(one, this.#options, undefined, this.#stopping.signal, log);
-    const listener = await listen(one.endpoint, context);
+    // A configured listener without an address serves all there are.
+    const listener = await listen(one.endpoint, one.shown ? { ...context, ipVersion: 0 } : context);
     events.onListening?.(one.endpoint.name.split(":")[0]!, listener.address);
     return listener;
   }

@@ -23,6 +23,13 @@ export interface Arguments {
   tail?: string[];
   /** `--server`: the WebSocket listener that stands before the words. */
   server?: string;
+  /** Configuration files, `-` for standard input; with them addresses may be absent. */
+  config: string[];
+  /** `--admin`, `--prometheus`: where the REST API and the metrics are served. */
+  adminAddress?: string;
+  prometheusAddress?: string;
+  /** File with the bearer token of the REST API. */
+  adminTokenFile?: string;
   /** `--null`, `--strict`: how lines are told apart. */
   lines: { nul: boolean; strict: boolean };
   session: SessionDocument;
@@ -66,6 +73,7 @@ export function defaultArguments(): Arguments {
     mode: "run",
     helpLevel: 1,
     words: [],
+    config: [],
     lines: { nul: false, strict: false },
     session: {},
     admin: {},
@@ -139,6 +147,11 @@ function readWords(words: readonly string[], result: Arguments): string[] {
     }
     if (isAddress(word)) {
       addresses.push(word);
+      continue;
+    }
+    if (word === "-s" && result.config.length + words.filter((one) => one.startsWith("-c")).length > 0) {
+      // As users of the original type it; socat's -s makes no sense where no addresses are.
+      result.admin.strict = true;
       continue;
     }
     const { option, name, text } = word.startsWith("--") ? longOption(word) : shortOption(word);

@@ -1,11 +1,15 @@
 /** What the program gets from the system beside its arguments. */
-import { type Sink, standardError, writeWhole } from "./log_sink.ts";
+import { type Sink, standardError, standardOutput, writeWhole } from "./log_sink.ts";
 
 export interface Host {
   environment(name: string): string | undefined;
   /** Writes to standard output: help, version, plan. A reader that has gone is no error. */
   print(text: string): void;
+  /** For a log that is to go there (`log_file: stdout`). */
+  readonly standardOutput: Sink;
   readonly standardError: Sink;
+  /** Reads standard input to its end. */
+  readInput(): Promise<string>;
   readonly pid: number;
   /** The name it was started under, where it can be known: `socat` implies `--compat=socat`. */
   readonly startedAs?: string;
@@ -22,7 +26,9 @@ export function systemHost(): Host {
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
       }
     },
+    standardOutput: standardOutput(),
     standardError: standardError(),
+    readInput: () => new Response(Deno.stdin.readable).text(),
     pid: Deno.pid,
     startedAs: Deno.build.standalone ? startedAs() : undefined,
   };

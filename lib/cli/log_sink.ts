@@ -37,10 +37,19 @@ export function writeWhole(writer: Writer, text: string | Uint8Array): void {
 
 /** Standard error. What it does not take because nobody reads it any more is lost. */
 export function standardError(): Sink {
+  return streamSink(Deno.stderr);
+}
+
+/** Standard output, as `standardError`. */
+export function standardOutput(): Sink {
+  return streamSink(Deno.stdout);
+}
+
+function streamSink(writer: Writer): Sink {
   return {
     write(text) {
       try {
-        writeWhole(Deno.stderr, text);
+        writeWhole(writer, text);
       } catch {
         // There is no better place to say it.
       }

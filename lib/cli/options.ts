@@ -30,16 +30,19 @@ export interface GlobalOption {
   set(result: Arguments, text: string | undefined, name: string): void;
 }
 
-export const groups = ["Information", "Log and statistics", "Transfer", "Addresses", "WebSocket", "Process"] as const;
+export const groups = [
+  "Information",
+  "Configuration",
+  "Log and statistics",
+  "Transfer",
+  "Addresses",
+  "WebSocket",
+  "Process",
+] as const;
 export type Group = typeof groups[number];
 
 /** Options of the specification that this version does not have: to be told from misspelt ones. */
 export const absentOptions: Readonly<Record<string, string>> = {
-  "-c": "a configuration file",
-  "--admin": "the REST API",
-  "--admin-token-file": "the REST API",
-  "--strict-config": "a configuration file",
-  "--prometheus": "metrics over HTTP",
   "-ly": "syslog",
   "-lm": "syslog",
   "-lh": "the host name in log lines",
@@ -123,6 +126,46 @@ export const globalOptions: readonly GlobalOption[] = [
     help: "Check the command line, open nothing; exit 0 or 1",
     example: "l7mp --check tcp-l:8080,fork tcp:127.0.0.1:80",
     set: (result) => void (result.mode = "check"),
+  },
+
+  {
+    names: ["-c"],
+    value: { label: "FILE" },
+    group: "Configuration",
+    help: "Run a configuration (YAML or JSON; -: standard input); repeatable; SIGHUP reads it again",
+    example: "l7mp -c config/l7mp-minimal.yaml",
+    set: (result, text) => void result.config.push(text!),
+  },
+  {
+    names: ["--admin"],
+    value: { label: "ADDRESS" },
+    group: "Configuration",
+    help: "Serve the REST API: PORT (on 127.0.0.1), HOST:PORT or unix:PATH; TLS options may follow",
+    example: "l7mp --admin=1234 tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text) => void (result.adminAddress = text!),
+  },
+  {
+    names: ["--admin-token-file"],
+    value: { label: "FILE" },
+    group: "Configuration",
+    help: "File with the bearer token that callers of the REST API from elsewhere must show",
+    example: "l7mp --admin=0.0.0.0:1234 --admin-token-file=token tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text) => void (result.adminTokenFile = text!),
+  },
+  {
+    names: ["--prometheus"],
+    value: { label: "ADDRESS" },
+    group: "Configuration",
+    help: "Serve metrics at /metrics: PORT (on 127.0.0.1), HOST:PORT or unix:PATH",
+    example: "l7mp --prometheus=9090 tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text) => void (result.prometheusAddress = text!),
+  },
+  {
+    names: ["--strict-config"],
+    group: "Configuration",
+    help: "Validate REST requests against the schema; with -c also spelt -s",
+    example: "l7mp --strict-config -c config/l7mp-minimal.yaml",
+    set: (result) => void (result.admin.strict = true),
   },
 
   {

@@ -20,6 +20,7 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
   };
   let log = new Log(logOptions(given, host.pid, host.standardError));
   let status: number;
+  if (words[0] === "ctl") return await (await import("./ctl.ts")).runCtl(words.slice(1), host);
   try {
     if (host.startedAs === "socat") given.compatSocat = true;
     const fault = faultOf(() => readArguments(words, host.environment, given));
@@ -35,6 +36,10 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
       standardError: host.standardError,
       open,
       reopen: () => sinks.forEach((sink) => sink.reopen()),
+      changeLog({ level, format, file }) {
+        const sink = file === undefined ? host.standardError : file === "stdout" ? host.standardOutput : open(file);
+        Object.assign(options, { level, format, write: (line: string) => sink.write(`${line}\n`) });
+      },
     };
     status = await act(given, registry, host, outlets);
   } catch (error) {
@@ -83,6 +88,9 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
       host.print((await import("./version.ts")).versionText(registry));
       return 0;
   }
+  if (given.config.length > 0 || given.adminAddress !== undefined || given.prometheusAddress !== undefined) {
+    return await (await import("./configured.ts")).runConfigured(given, registry, host, outlets);
+  }
   const document = await documentOf(given, registry);
   const { planDocument } = await import("../config/planner.ts");
   const plan = planDocument(document, registry);
@@ -101,7 +109,8 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
   }
 }
 
-async function documentOf(given: Arguments, registry: Registry): Promise<Document> {
+/** The document that the addresses of the command line stand for. Throws `ConfigError`. */
+export async function documentOf(given: Arguments, registry: Registry): Promise<Document> {
   const { documentFromWords } = await import("../config/pair.ts");
   const addresses = given.server === undefined ? given.words : [serverWord(given.server), ...given.words];
   const { tail, session, admin, ipVersion, listenIpVersion, compatSocat, via, http } = given;

@@ -1,7 +1,9 @@
-/** Runs a plan until it is done, a signal comes, or time is up. */
+/** Runs what the arguments ask for until it is done, a signal comes, or time is up. */
 import type { Plan } from "../config/plan.ts";
-import { Log } from "../log.ts";
-import { Proxy } from "../proxy.ts";
+import type { L7mpError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { Proxy, type ProxyEvents, type ProxyOptions } from "../proxy.ts";
+import type { LogSettings } from "./admin_settings.ts";
 import { accessLine } from "./access_log.ts";
 import { announcement } from "./announce.ts";
 import type { Arguments } from "./arguments.ts";
@@ -23,18 +25,43 @@ export interface Outlets {
   open(path: string): Sink;
   /** Opens every file anew. */
   reopen(): void;
+  /** The log goes on like this. Throws `ConfigError` when its file cannot be opened; nothing has changed then. */
+  changeLog(settings: LogSettings): void;
+}
+
+/** What is to run in a proxy. */
+export interface Service {
+  readonly plan: Plan;
+  /** Many sessions are possible: they get `--grace`. */
+  readonly many: boolean;
+  /** What its proxy has beyond what every proxy has. */
+  readonly options?: Partial<ProxyOptions>;
+  readonly events?: ProxyEvents;
+  /** Resolves when there is nothing left to do. */
+  run(proxy: Proxy): Promise<{ error?: L7mpError }>;
+  /** Reads the configuration again (SIGHUP); absent: the signal ends the program. */
+  reload?(): void;
+  /** Releases what the service owns; nothing runs any more. */
+  close?(): Promise<void>;
 }
 
 const cutLimitMs = 3000;
 
-/** Resolves with the exit status when every session has ended. */
-export async function serve(plan: Plan, given: Arguments, outlets: Outlets): Promise<number> {
-  const { log, asked, reopen } = outlets;
-  const { graceMs, timeoutMs, exitClass } = given;
-  const events = makeEvents(given, outlets);
-  const driver = await chooseDriver(given.driver, log);
-  const proxy = new Proxy({ plan, driver, log, events, tap: makeTap(given, outlets), ...settingsOf(given) });
+/** Runs `plan`; resolves with the exit status when every session has ended. */
+export function serve(plan: Plan, given: Arguments, outlets: Outlets): Promise<number> {
   const many = plan.listeners.some(({ endpoint }) => endpoint.listen?.fork || endpoint.connect?.fork);
+  return serveUntilEnd({ plan, many, run: (proxy) => proxy.run() }, given, outlets);
+}
+
+/** Resolves with the exit status when `service` is done or the program is to end. */
+export async function serveUntilEnd(service: Service, given: Arguments, outlets: Outlets): Promise<number> {
+  const { log, asked, reopen } = outlets;
+  const { plan, many } = service;
+  const { graceMs, timeoutMs, exitClass } = given;
+  const events = bothEvents(makeEvents(given, outlets), service.events);
+  const driver = await chooseDriver(given.driver, log);
+  const tap = makeTap(given, outlets);
+  const proxy = new Proxy({ plan, driver, log, tap, ...settingsOf(given), ...service.options, events });
   const statistics = (withSessions: boolean) => {
     for (const line of statisticsLines(proxy.statistics(), withSessions)) asked.info("statistics", line);
   };
@@ -43,19 +70,34 @@ export async function serve(plan: Plan, given: Arguments, outlets: Outlets): Pro
     end: (signal) => ending.bySignal(signal),
     statistics: () => statistics(many),
     reopen,
+    reload: service.reload && (() => service.reload!()),
   });
   const releaseFaults = handleFaults((error) => ending.byFault(error));
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => ending.byTimeout(timeoutMs), timeoutMs);
   try {
-    proxy.run().then(({ error }) => ending.byItself(error), (error) => ending.byFault(error));
+    service.run(proxy).then(({ error }) => ending.byItself(error), (error) => ending.byFault(error));
     return await ending.status;
   } finally {
     clearTimeout(timer);
     releaseFaults();
     releaseSignals();
+    await service.close?.();
     if (given.admin.statistics) statistics(false);
     driver.close();
   }
+}
+
+/** Both are told of what both hear of. */
+function bothEvents(one: ProxyEvents, other: ProxyEvents | undefined): ProxyEvents {
+  if (!other) return one;
+  return {
+    ...one,
+    ...other,
+    onSessionEnd(record, session) {
+      one.onSessionEnd?.(record, session);
+      other.onSessionEnd?.(record, session);
+    },
+  };
 }
 
 function settingsOf({ program, ipVersion, http, compatSocat, insecure }: Arguments) {
@@ -65,7 +107,7 @@ function settingsOf({ program, ipVersion, http, compatSocat, insecure }: Argumen
 function makeEvents(
   { admin, announce, log }: Arguments,
   { open }: Outlets,
-): ConstructorParameters<typeof Proxy>[0]["events"] {
+): ProxyEvents {
   const accessLog = admin.access_log_path === undefined ? undefined : open(admin.access_log_path);
   const announcements = announce === undefined ? undefined : open(announce);
   const format = log.format === "json" ? "json" : "text";

@@ -14,6 +14,8 @@ export interface SignalActions {
   end(signal: { readonly name: EndingSignal; readonly number: number; readonly patient: boolean }): void;
   statistics(): void;
   reopen(): void;
+  /** SIGHUP does this instead of ending the program. */
+  reload?(): void;
 }
 
 /** Listens until the returned function is called; after it signals do what the system does by default. */
@@ -21,6 +23,10 @@ export function handleSignals(actions: SignalActions): () => void {
   let asked = false;
   const listeners: [Deno.Signal, () => void][] = [];
   for (const [name, number] of Object.entries(endings) as [EndingSignal, number][]) {
+    if (name === "SIGHUP" && actions.reload) {
+      listeners.push([name, actions.reload]);
+      continue;
+    }
     listeners.push([name, () => {
       const patient = !asked && (name === "SIGINT" || name === "SIGTERM");
       asked = true;

@@ -1,7 +1,7 @@
 /** Prints a document as YAML or JSON (`--plan`), secrets masked. */
 import type { Registry } from "../protocol.ts";
 import type { Schema } from "../schema.ts";
-import type { Document, SpecDocument } from "./document.ts";
+import type { ConfigDocument, SpecDocument } from "./document.ts";
 
 export interface PrintOptions {
   readonly format: "yaml" | "json";
@@ -13,30 +13,25 @@ export interface PrintOptions {
 export const mask = "***";
 
 /** The text of `document`, with a newline at its end; reading it gives the same document, but for masked secrets. */
-export async function printDocument(document: Document, registry: Registry, options: PrintOptions): Promise<string> {
+export async function printDocument(
+  document: ConfigDocument,
+  registry: Registry,
+  options: PrintOptions,
+): Promise<string> {
   const shown = options.showSecrets ? document : masked(document, registry);
   return options.format === "json" ? `${JSON.stringify(shown, null, 2)}\n` : `${block(shown, 0).join("\n")}\n`;
 }
 
-function masked(document: Document, registry: Registry): Document {
-  return {
-    ...document,
-    listeners: document.listeners.map((listener) => ({
-      ...listener,
-      spec: maskSpec(listener.spec, registry),
-      rules: listener.rules.map(({ action: { route } }) => {
-        const transforms = (chain: typeof route.ingress) =>
-          chain?.map((item) => ({ ...item, spec: maskSpec(item.spec, registry) }));
-        const destination = { ...route.destination, spec: maskSpec(route.destination.spec, registry) };
-        const chains = { ingress: transforms(route.ingress), egress: transforms(route.egress) };
-        return { action: { route: { ...route, ...withoutUndefined(chains), destination } } };
-      }),
-    })),
-  };
-}
-
-function withoutUndefined<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
+/** `value` with the secrets of every spec in it masked. */
+function masked<T>(value: T, registry: Registry): T {
+  if (Array.isArray(value)) return value.map((item) => masked(item, registry)) as T;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).filter(([, inner]) => inner !== undefined).map(([key, inner]) => {
+      const isSpec = key === "spec" && typeof (inner as SpecDocument | null)?.protocol === "string";
+      return [key, isSpec ? maskSpec(inner as SpecDocument, registry) : masked(inner, registry)];
+    }),
+  ) as T;
 }
 
 function maskSpec(spec: SpecDocument, registry: Registry): SpecDocument {

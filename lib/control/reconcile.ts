@@ -1,8 +1,13 @@
 /** What two snapshots have in common keeps its identity, so that only what differs is opened anew. */
+import { keepNames } from "./keep_names.ts";
 import type { ClusterObject, EndPointObject, Snapshot } from "./objects.ts";
 
-/** `next`, where every object that is the same in `old` is that very one. */
-export function reconcile(old: Snapshot, next: Snapshot): Snapshot {
+/**
+ * `given`, where every object that is the same in `old` is that very one, and parts that were written inline have the
+ * names they have in `old`.
+ */
+export function reconcile(old: Snapshot, given: Snapshot): Snapshot {
+  const next = keepNames(old, given);
   const result: Snapshot = {
     admin: same(old.admin, next.admin) ? old.admin : next.admin,
     listeners: keep(old.listeners, next.listeners),

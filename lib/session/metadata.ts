@@ -1,5 +1,5 @@
 /** What rules, transforms and balancers may know about a session: one plain document, seeded by the caller's facts. */
-import type { StreamInfo } from "../stream/stream.ts";
+import { plainHost, type StreamInfo } from "../stream/stream.ts";
 
 /**
  * The metadata of a session whose downstream is `info`: its name, `IP` and `TCP` or `UDP` with numeric ports for
@@ -11,7 +11,7 @@ export function sessionMetadata(name: string, { protocol, local, remote, facts }
   const destination = local && local.family !== "unix" ? local : undefined;
   const metadata: Record<string, unknown> = { name };
   if (source || destination) {
-    metadata.IP = { src_addr: source?.host, dst_addr: destination?.host };
+    metadata.IP = { src_addr: source && plainHost(source.host), dst_addr: destination && plainHost(destination.host) };
     metadata[(facts?.transport ?? protocol) === "UDP" ? "UDP" : "TCP"] = {
       src_port: source?.port,
       dst_port: destination?.port,

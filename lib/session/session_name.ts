@@ -1,6 +1,6 @@
 /** Names of sessions as the REST API shows them (section c.2 of the configuration's specification). */
 import type { Endpoint } from "../config/plan.ts";
-import type { SocketAddress, StreamInfo } from "../stream/stream.ts";
+import { plainHost, type SocketAddress, type StreamInfo } from "../stream/stream.ts";
 
 /**
  * The name of session number `id` of `listener`: what its callers speak, and between whom. A TCP session has no number:
@@ -28,5 +28,6 @@ function speaks({ layers, source }: Endpoint): string | undefined {
 
 function printEnd(address: SocketAddress | undefined): string {
   if (!address || address.family === "unix") return "";
-  return `${address.family === "inet6" ? `[${address.host}]` : address.host}:${address.port}`;
+  const host = plainHost(address.host);
+  return `${host.includes(":") ? `[${host}]` : host}:${address.port}`;
 }

@@ -139,6 +139,11 @@ export interface DatagramStream {
 
 export type Stream = ByteStream | DatagramStream;
 
+/** The host of an address as people know it: an IPv4 address that came by an IPv6 socket is an IPv4 address. */
+export function plainHost(host: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1] ?? host;
+}
+
 const familyNumbers = { unix: 1, inet: 2, inet6: 10 } as const;
 
 /** `AF=2 127.0.0.1:80`, `AF=10 [::1]:80`, `AF=1 "/run/x.sock"`: the form log lines and messages use. */

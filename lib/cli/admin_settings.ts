@@ -1,0 +1,39 @@
+/** What a configuration's `admin` says about the process, where the command line says nothing. */
+import type { AdminDocument } from "../config/document.ts";
+import { adminSettings } from "../config/settings.ts";
+import type { Level, LogOptions } from "../log.ts";
+import type { Arguments } from "./arguments.ts";
+
+/** The original's levels, most talkative first, and what they are here. */
+const levels: Readonly<Record<string, Level | "silent">> = {
+  silly: "debug",
+  verbose: "debug",
+  debug: "debug",
+  info: "info",
+  notice: "notice",
+  warn: "warn",
+  error: "error",
+  silent: "silent",
+};
+
+/** Settings that hold from the start to the end of the process. Throws `ConfigError`. */
+export function applyProcessSettings(given: Arguments, admin: AdminDocument): void {
+  const { grace, timeout, driver } = adminSettings.parse({ ...admin }, "admin") as Record<string, unknown>;
+  if (given.admin.grace === undefined && grace !== undefined) given.graceMs = grace as number;
+  if (given.admin.timeout === undefined && timeout !== undefined) given.timeoutMs = timeout as number;
+  if (given.admin.driver === undefined && driver !== undefined) given.driver = driver as Arguments["driver"];
+}
+
+/** Where log lines go: standard output, standard error (`undefined`), or a file. */
+export interface LogSettings extends Pick<LogOptions, "level" | "format"> {
+  readonly file: string | undefined;
+}
+
+/** The log's settings: the command line's where it has some, else those of `admin`. */
+export function logSettings({ admin: own, log }: Arguments, admin: AdminDocument): LogSettings {
+  return {
+    level: own.log_level === undefined ? levels[admin.log_level ?? "info"] ?? "info" : log.level,
+    format: own.log_format === undefined ? admin.log_format ?? log.format : log.format,
+    file: log.file ?? (admin.log_file === "stderr" ? undefined : admin.log_file),
+  };
+}

@@ -1,0 +1,234 @@
+/** The program with a configuration: from files, from addresses, or both, and with what serves the REST API. */
+import type { AdminDocument, ConfigDocument, RouteDocument } from "../config/document.ts";
+import { loadFiles } from "../config/load.ts";
+import { planDocument } from "../config/planner.ts";
+import { RunningControl } from "../control/running_control.ts";
+import { ConfigError, L7mpError } from "../errors.ts";
+import type { Registry } from "../protocol.ts";
+import type { Proxy } from "../proxy.ts";
+import { type ServedListener, servePlanned } from "../session/way.ts";
+import { applyProcessSettings, logSettings } from "./admin_settings.ts";
+import type { Arguments } from "./arguments.ts";
+import { readControlAddress } from "./control_address.ts";
+import type { Host } from "./host.ts";
+import { documentOf } from "./run.ts";
+import { type Outlets, serveUntilEnd, type Service } from "./serve.ts";
+import { version } from "./version.ts";
+
+/** A configuration, and how an error about it is told. */
+interface Loaded {
+  readonly document: ConfigDocument;
+  explain(error: unknown): Promise<unknown>;
+}
+
+/** Runs, checks or prints it; resolves with the exit status. Throws `ConfigError`. */
+export async function runConfigured(
+  given: Arguments,
+  registry: Registry,
+  host: Host,
+  outlets: Outlets,
+): Promise<number> {
+  const stdin = await stdinOf(given, host);
+  const loaded = await load(given, registry, stdin);
+  const { document } = loaded;
+  // Without addresses it is a service, whose exit status tells what was wrong.
+  if (given.config.length > 0 && given.words.length === 0) given.exitClass = true;
+  const own = ownListeners(given, registry);
+  switch (given.mode) {
+    case "plan": {
+      const { printDocument } = await import("../config/printer.ts");
+      const { planFormat: format, showSecrets } = given;
+      host.print(await printDocument(document, registry, { format, showSecrets }));
+      return 0;
+    }
+    case "check":
+      await checkOnly(loaded, given, registry, outlets);
+      return 0;
+  }
+  await explained(loaded, async () => applyProcessSettings(given, document.admin ?? {}));
+  if (given.config.length > 0) outlets.changeLog(logSettings(given, document.admin ?? {}));
+  const service = new ConfiguredService({ given, registry, outlets, own, loaded, stdin });
+  return await serveUntilEnd(service, given, outlets);
+}
+
+/** Standard input can be read once: what it said is kept for reloading. */
+async function stdinOf({ config }: Arguments, host: Host): Promise<() => Promise<string>> {
+  if (!config.includes("-")) return () => host.readInput();
+  const text = await host.readInput();
+  return () => Promise.resolve(text);
+}
+
+/** The files in order, and after them what the addresses of the command line stand for. */
+async function load(given: Arguments, registry: Registry, stdin: () => Promise<string>): Promise<Loaded> {
+  const { document, explain } = await loadFiles(given.config, { stdin });
+  if (given.words.length === 0 && given.server === undefined) {
+    if (given.config.length === 0) {
+      throw new ConfigError('exactly 2 addresses required (there are 0); use option "-h" for help');
+    }
+    return { document, explain };
+  }
+  const { listeners, admin } = await addressesDocument(given, registry);
+  return {
+    document: {
+      ...document,
+      ...((document.admin || admin) && { admin: { ...document.admin, ...admin } }),
+      listeners: [...document.listeners ?? [], ...listeners ?? []],
+    },
+    explain,
+  };
+}
+
+const placeholder = "ECHO";
+
+/** `CLUSTER:name` as the last address is a cluster of the configuration. */
+async function addressesDocument(given: Arguments, registry: Registry): Promise<ConfigDocument> {
+  const cluster = /^cluster:(.+)$/i.exec(given.words.at(-1) ?? "")?.[1];
+  if (cluster === undefined) return await documentOf(given, registry);
+  const words = [...given.words.slice(0, -1), placeholder];
+  const { listeners, ...rest } = await documentOf({ ...given, words }, registry);
+  return {
+    ...rest,
+    listeners: listeners.map((listener) => ({
+      ...listener,
+      rules: listener.rules.map(({ action }) => {
+        const route: RouteDocument = { ...action.route, destination: cluster };
+        return { action: { route } };
+      }),
+    })),
+  };
+}
+
+/** The listeners of the REST API and the metrics, which are no objects of the configuration. Throws `ConfigError`. */
+function ownListeners(given: Arguments, registry: Registry): (name: string) => Promise<ServedListener | undefined> {
+  const addresses: Readonly<Record<string, { text: string | undefined; option: string; target: string }>> = {
+    admin: { text: given.adminAddress, option: "--admin", target: "CONTROLLER" },
+    metrics: { text: given.prometheusAddress, option: "--prometheus", target: "PROMETHEUS" },
+  };
+  return async (name) => {
+    const { text, option, target } = addresses[name]!;
+    if (text === undefined) return undefined;
+    const { word, local, certificates } = readControlAddress(text, option);
+    if (name === "admin" && !local && !certificates && given.adminTokenFile === undefined) {
+      throw new ConfigError(
+        `--admin=${text}: can be reached from elsewhere; give --admin-token-file=FILE or cafile=, or use 127.0.0.1`,
+      );
+    }
+    const document = await documentOf({ ...given, words: [word, target], session: {}, server: undefined }, registry);
+    const [planned] = planDocument(document, registry).listeners;
+    return { ...servePlanned(planned!), name: ` ${name}` };
+  };
+}
+
+async function explained<T>({ explain }: Loaded, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw await explain(error);
+  }
+}
+
+interface Parts {
+  readonly given: Arguments;
+  readonly registry: Registry;
+  readonly outlets: Outlets;
+  readonly own: (name: string) => Promise<ServedListener | undefined>;
+  readonly loaded: Loaded;
+  readonly stdin: () => Promise<string>;
+}
+
+/** What it opens, serves and reads again. */
+class ConfiguredService implements Service {
+  readonly plan = { listeners: [], warnings: [] };
+  readonly many = true;
+  readonly options: Service["options"];
+  readonly events: Service["events"];
+  readonly #parts: Parts;
+  #control: RunningControl | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { registry, outlets: { log }, given } = parts;
+    let answer: Promise<(request: Request, caller: never) => Promise<Response>> | undefined;
+    this.options = {
+      observe: true,
+      control: async (request, caller) => {
+        answer ??= import("../admin/app.ts").then(({ createAdmin }) =>
+          createAdmin(this.#control!, { registry, log, strict: given.admin.strict, tokenFile: given.adminTokenFile })
+        );
+        return await (await answer)(request, caller as never);
+      },
+    };
+    this.events = {
+      onSessionStart: (session) => this.#control?.sessionChanged("ADDED", session),
+      onSessionEnd: (_, session) => this.#control?.sessionChanged("DELETED", session),
+    };
+  }
+
+  async run(proxy: Proxy): Promise<{ error?: L7mpError }> {
+    const { given, registry, outlets, own, loaded } = this.#parts;
+    const control = new RunningControl({
+      registry,
+      proxy,
+      log: outlets.log,
+      programVersion: version,
+      session: given.session,
+      warnOfBoundaries: given.config.length > 0,
+      onAdmin: (admin) => this.#applyAdmin(admin),
+    });
+    this.#control = control;
+    const listeners = (await Promise.all([own("admin"), own("metrics")])).filter((one) => one !== undefined);
+    try {
+      await explained(loaded, async () => {
+        await control.reload(loaded.document);
+        await proxy.open(listeners);
+      });
+    } catch (error) {
+      if (!(error instanceof L7mpError)) throw error;
+      outlets.log.error(error instanceof ConfigError ? "config.error" : "listener.error", error.message, {
+        code: error.code,
+      });
+      await proxy.stop(0);
+      return { error };
+    }
+    return await proxy.ended();
+  }
+
+  reload = (): void => {
+    const { given, registry, outlets: { log }, stdin } = this.#parts;
+    const again = async () => {
+      const loaded = await load(given, registry, stdin);
+      await explained(loaded, () => this.#control!.reload(loaded.document));
+      log.notice("config.reloaded", "configuration read again");
+    };
+    again().catch((error) => {
+      const { message } = error as Error;
+      log.error("config.error", `configuration not reloaded, the old one stays: ${message}`);
+    });
+  };
+
+  async close(): Promise<void> {
+    await this.#control?.[Symbol.asyncDispose]();
+  }
+
+  #applyAdmin(admin: AdminDocument): void {
+    const { given, outlets } = this.#parts;
+    if (given.config.length > 0 || Object.keys(admin).length > 0) outlets.changeLog(logSettings(given, admin));
+  }
+}
+
+async function checkOnly(loaded: Loaded, given: Arguments, registry: Registry, { log }: Outlets): Promise<void> {
+  const { Proxy } = await import("../proxy.ts");
+  const { chooseDriver } = await import("./choose_driver.ts");
+  const driver = await chooseDriver("portable", log);
+  const settings = { program: given.program, ipVersion: given.ipVersion, compatSocat: given.compatSocat };
+  const proxy = new Proxy({ plan: { listeners: [], warnings: [] }, driver, log, events: {}, ...settings });
+  await using control = new RunningControl({
+    registry,
+    proxy,
+    log,
+    programVersion: version,
+    session: given.session,
+    warnOfBoundaries: true,
+  });
+  await explained(loaded, () => control.check(loaded.document));
+}
