@@ -2,7 +2,7 @@
  * The connecting side of HTTP as one byte session: what is written is the request's body, what is read the response's.
  * For the caller of an HTTP listener it is a reverse proxy: the caller's request goes on, and the answer's head goes back.
  */
-import { LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
+import { EndedError, LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { AbortGate } from "../../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
@@ -23,6 +23,8 @@ const maxInterim = 32;
 const holdMs = 50;
 /** How long the rest of a request that nobody waits for may take, after a plain close. */
 const goodbyeMs = 1000;
+/** How long the answer of a server that takes no more of the request may take to begin. */
+const earlyMs = 1000;
 /** How long the answer to a wish to go on in another protocol may take. */
 const upgradeMs = 60_000;
 
@@ -75,6 +77,8 @@ class HttpClientStream implements ByteStream {
   #upgraded = false;
   /** What the response has become: settled at its end, at its failure and at the latest by `abort`. */
   readonly #outcome = Promise.withResolvers<void>();
+  /** Resolved when the head of the answer is there, or will not come. */
+  readonly #answered = Promise.withResolvers<void>();
 
   constructor(lower: ByteStream, parts: Parts) {
     const { target, spec, context, forwarded } = parts;
@@ -122,6 +126,7 @@ class HttpClientStream implements ByteStream {
       return await this.#gate.race(this.#read());
     } catch (error) {
       this.#outcome.reject(error);
+      this.#answered.resolve();
       throw error;
     }
   }
@@ -160,6 +165,7 @@ class HttpClientStream implements ByteStream {
       const framing = this.#upgraded ? { kind: "close" } as const : responseFraming(head, this.#method);
       const body = new BodyReader(this.#connection, framing);
       this.#head = head;
+      this.#answered.resolve();
       this.#tell(head);
       const { status, reason, lines: headers } = head;
       if (this.#parts.forwarded) {
@@ -196,25 +202,45 @@ class HttpClientStream implements ByteStream {
     else this.#outcome.resolve();
   }
 
-  #refusal(): StreamError | undefined {
+  #refusal(): EndedError | undefined {
     const { status, reason, headers } = this.#head!;
     const { spec, forwarded } = this.#parts;
     if (status < 400 || !(spec.fail ?? !forwarded)) return undefined;
     const location = headers["location"] === undefined ? "" : ` (Location: ${headers["location"]})`;
     const message = `${this.info.name}: server answered ${statusLine(status, reason)}${location}`;
-    return new StreamError(message, { code: `HTTP_${status}` });
+    return new EndedError(message, { code: `HTTP_${status}` });
+  }
+
+  /** The server has answered, and does not want the rest of the request. */
+  #early(): EndedError {
+    const { status, reason } = this.#head!;
+    const answer = `${this.info.name}: server answered ${statusLine(status, reason)}`;
+    return this.#refusal() ?? new EndedError(`${answer} before it had the whole request; the rest is lost`);
+  }
+
+  /** Whether a server that takes no more of the request has answered, or is about to. */
+  async #hasAnswered(): Promise<boolean> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, earlyMs);
+    try {
+      await this.#gate.race(Promise.race([this.#answered.promise, late.promise]));
+    } finally {
+      clearTimeout(timer);
+    }
+    return this.#head !== undefined;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     this.#gate.check();
     if (this.#upgraded) return await this.#gate.race(this.#connection.write(bytes));
-    const refusal = this.#body?.ended ? this.#refusal() : undefined;
-    if (refusal) throw refusal;
+    // The caller that we speak for reads the answer when it has sent everything.
+    const { forwarded } = this.#parts;
+    if (this.#body?.ended && !forwarded) throw this.#early();
     try {
       await this.#gate.race(this.#writer.write(bytes));
     } catch (error) {
-      // The server has answered already and wants no more: its answer is what counts.
-      if (this.#gate.aborted || !this.#head) throw error;
+      if (this.#gate.aborted || !await this.#hasAnswered()) throw error;
+      if (!forwarded) throw this.#early();
     }
   }
 
@@ -224,7 +250,8 @@ class HttpClientStream implements ByteStream {
     try {
       await this.#gate.race(this.#writer.end());
     } catch (error) {
-      if (this.#gate.aborted || !this.#head) throw error;
+      // Whoever has answered need not hear that this was all.
+      if (this.#gate.aborted || !await this.#hasAnswered()) throw error;
     }
   }
 

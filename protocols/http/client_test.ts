@@ -1,7 +1,7 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals, assertInstanceOf, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { ProtocolError, StreamError } from "../../lib/errors.ts";
+import { EndedError, ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
@@ -252,11 +252,41 @@ Deno.test("HTTP goes on reading an answer whose server reads no more", async () 
   assertEquals(textOf((await client.read())!), "a");
   await server.write(bytesOf("b"));
   server.abort();
-  await client.write(bytesOf("second"));
+  const error = await assertRejects(() => client.write(bytesOf("second")), EndedError);
+  assertEquals(
+    error.message,
+    "http://10.0.0.1:8080/: server answered 200 OK before it had the whole request; the rest is lost",
+  );
   await client.closeWrite();
   assertEquals(textOf((await client.read())!), "b");
   assertEquals(await client.read(), null);
   client.abort();
+});
+Deno.test("HTTP does not go on with a request that is answered", async () => {
+  const { client, server } = await request();
+  await client.write(bytesOf("first"));
+  await receive(server, "first");
+  await server.write(bytesOf("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  assertEquals(await client.read(), null);
+  await assertRejects(() => client.write(bytesOf("second")), EndedError, "before it had the whole request");
+  client.abort(new StreamError("done"));
+});
+Deno.test("HTTP looks for the answer of a server that takes no more, before it calls that a failure", async () => {
+  for (const answer of ["HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\nstop", ""]) {
+    const { client, server } = await request();
+    await client.write(bytesOf("first"));
+    await receive(server, "first");
+    await server.write(bytesOf(answer));
+    server.abort();
+    const writing = client.write(bytesOf("second")).catch((error) => error);
+    const reading = readAll(client).then(textOf, () => "nothing");
+    const error = await writing;
+    assertInstanceOf(error, StreamError);
+    assertEquals(error instanceof EndedError, answer !== "");
+    assertStringIncludes(error.message, answer ? "server answered 413 Content Too Large" : "write(memory)");
+    assertEquals(await reading, answer ? "stop" : "nothing");
+    client.abort(error);
+  }
 });
 Deno.test("HTTP closes after an exchange, and resets one it cuts", async () => {
   const { client, server } = await request({}, silent());

@@ -3,8 +3,8 @@
  * and one byte at a time. The name of each test begins with its section.
  */
 // @ts-types="../deno_std.d.ts"
-import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { LimitError, ProtocolError } from "../../lib/errors.ts";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import { EndedError, LimitError, ProtocolError } from "../../lib/errors.ts";
 import type { ByteStream, Datagram, DatagramStream } from "../../lib/stream/stream.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
 import { WebSocketClosedError } from "../../protocols/ws/stream.ts";
@@ -353,7 +353,7 @@ rfc("5.5.1", "messages before the close arrive, and those after it do not", asyn
 });
 rfc("5.5.1", "after our close frame we send nothing and still hear", async (talk) => {
   await talk.stream.closeWrite();
-  await talk.stream.send([{ data: bytesOf("late") }]);
+  await assertRejects(() => talk.stream.send([{ data: bytesOf("late") }]), EndedError);
   assertEquals(await talk.closeCode(), 1000);
   await talk.send(talk.frame(textOpcode, "still here"), talk.frame(closeOpcode, closePayload(1000)));
   assertEquals(await talk.text(), "still here");

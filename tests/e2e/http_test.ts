@@ -5,7 +5,7 @@ import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } f
 import { acceptance, eventually, heldMemory, type Run, serveMeasured, stays } from "./harness.ts";
 import { connect, type Peer, serveStreams } from "./peers.ts";
 import { makeCertificates, noOpenssl } from "../support/certificates.ts";
-import { descriptors, within } from "./wait.ts";
+import { delay, descriptors, within } from "./wait.ts";
 
 const certificates = makeCertificates();
 const noCertificates = certificates === undefined ? noOpenssl : undefined;
@@ -145,6 +145,38 @@ acceptance("E59", "an upload whose server refuses it is an error", async (run) =
   await run.out(["-u", "-", `http://127.0.0.1:${port}/`], { input: "body", code: 1, stderr });
 });
 
+/** Answers each request with `wire` when its body has begun, and closes. */
+function serveEarly(run: Run, port: number, wire: string): void {
+  serveStreams(run, { tcp: port }, async (peer) => {
+    while (!(await peer.text(1)).endsWith("!"));
+    await peer.send(wire);
+    await peer.endWrite();
+  });
+}
+
+for (
+  const [status, when, code, stderr] of [
+    ["413 Content Too Large", "still send", 1, / E http:.*: server answered 413 Content Too Large \(upstream\)/],
+    ["413 Content Too Large", "wait", 1, / E http:.*: server answered 413 Content Too Large \(upstream\)/],
+    ["200 OK", "still send", 1, / E http:.*: server answered 200 OK before it had the whole request; the rest is lost/],
+    ["200 OK", "wait", 0, []],
+  ] as const
+) {
+  acceptance("E59", `an answer of ${status} comes whole although we ${when}`, async (run) => {
+    const port = run.port();
+    const body = "x".repeat(100_000);
+    serveEarly(run, port, `HTTP/1.1 ${status}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    const child = run.spawn(["-", `http://127.0.0.1:${port}/`], { openInput: true, code, stderr });
+    await child.write("begun!");
+    while (child.running) {
+      if (when === "still send") await child.write("more");
+      await delay(20);
+    }
+    await child.end();
+    assertEquals(child.stdout, body);
+  });
+}
+
 acceptance("HTTP-LISTEN", "each request is a session, also several on one connection", async (run) => {
   const port = run.port();
   const log = run.path("access");
@@ -205,6 +237,18 @@ acceptance("HTTP-LISTEN", "a program that fails before it has said anything is 5
   assertMatch(await ask(run, port, request()), /^HTTP\/1\.1 502 Bad Gateway\r\n/);
   await run.serve([`http-l:127.0.0.1:${quietPort},fork`, "SYSTEM:exit 0"], { tcp: quietPort });
   assertMatch(await ask(run, quietPort, request()), /^HTTP\/1\.1 200 OK\r\n/);
+});
+
+acceptance("HTTP-LISTEN", "the answer of a program that fails later has no end", async (run) => {
+  const port = run.port();
+  const failed = / E .*exited with status 3/;
+  await run.serve([`http-l:127.0.0.1:${port},fork`, "SYSTEM:echo half; sleep 0.2; exec >&-; exit 3"], { tcp: port }, {
+    stderr: failed,
+  });
+  const peer = await connect(run, { tcp: port });
+  await peer.send(request());
+  const error = await peer.restText().catch((error) => error);
+  assert(error instanceof Deno.errors.ConnectionReset, `looks complete: ${error}`);
 });
 
 acceptance("HTTP-LISTEN", "an upload is confirmed once it is stored, and refused when it cannot be", async (run) => {
