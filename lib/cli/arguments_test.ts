@@ -36,9 +36,6 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["--compat=nc - PIPE", 'option "--compat": "nc" is not one of socat'],
   ["--plan=xml - PIPE", 'option "--plan": "xml" is not one of yaml, json'],
   ["-H nonsense - PIPE", 'option "-H": "nonsense" is not of the form "Name: value"'],
-  ["-c file.yaml", 'option "-c": not in this version (a configuration file)'],
-  ["-cfile.yaml", 'option "-c": not in this version (a configuration file)'],
-  ["--admin=:1234 - PIPE", 'option "--admin": not in this version (the REST API)'],
   ["- CREATE:n\uFFFDm", 'argument 2, "CREATE:n\uFFFDm", is not UTF-8: names and text must be'],
   ["-r a.bin - PIPE", 'option "-r": not in this version (raw copies of the data; see log: and LOGGER)'],
   ["-Ra.bin - PIPE", 'option "-R": not in this version (raw copies of the data; see log: and LOGGER)'],
@@ -66,6 +63,15 @@ Deno.test("readArguments() takes values attached and separate", () => {
   assertEquals(read("-b 0x10 - PIPE").session.block_size, 16);
   assertEquals(read("-b010 - PIPE").session.block_size, 8);
   assertEquals(read("-B 1M - PIPE").session.max_message, 2 ** 20);
+});
+
+Deno.test("readArguments() takes configuration files, and -s beside them as the original's users mean it", () => {
+  const { config, admin, adminAddress } = read("-c a.yaml -cb.yaml -s --admin=:1234");
+  assertEquals({ config, admin, adminAddress }, {
+    config: ["a.yaml", "b.yaml"],
+    admin: { strict: true },
+    adminAddress: ":1234",
+  });
 });
 
 Deno.test("readArguments() leaves words that begin with a dash but are addresses", () => {
