@@ -50,7 +50,7 @@ export function endToEnd(lines: readonly HeaderLine[]): HeaderLine[] {
 }
 
 /** What is known of a caller's request: see `infoOf` in server.ts. */
-interface RequestFacts {
+export interface RequestFacts {
   readonly method: string;
   /** As it was written. */
   readonly path: string;
@@ -89,10 +89,10 @@ export function forwardedRequest(
   };
 }
 
-/** `HTTP` of the metadata, as far as it can be trusted to be what it was. */
-interface RewrittenRequest {
+/** `HTTP` of the metadata, whatever it was rewritten to. */
+export interface RewrittenRequest {
   readonly method?: unknown;
-  readonly url?: { readonly path?: unknown };
+  readonly url?: { readonly path?: unknown; readonly host?: unknown; readonly port?: unknown };
   readonly headers?: Readonly<Record<string, unknown>>;
 }
 
@@ -115,14 +115,15 @@ function splitTarget(target: string): [authority: string | undefined, path: stri
   return [match[1], path.startsWith("/") ? path : `/${path}`];
 }
 
-function pathIn({ url }: RewrittenRequest): string | undefined {
+/** The path of the metadata, which may have been written without its slash. */
+export function pathIn({ url }: RewrittenRequest): string | undefined {
   if (url?.path === undefined) return undefined;
   const path = String(url.path);
   return path.startsWith("/") || path === "*" ? path : `/${path}`;
 }
 
 /** The path as it came, where nothing was rewritten: its bytes are in whatever code the caller uses. */
-function escapeBytes(asked: string, rewritten = asked): string {
+export function escapeBytes(asked: string, rewritten = asked): string {
   if (rewritten !== asked) return escapePath(rewritten);
   return asked.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
@@ -133,8 +134,8 @@ function hostIn({ headers }: RewrittenRequest, facts: RequestFacts): string | un
   return host === undefined || host === facts.headers["host"] ? undefined : checked("Host", host, oneLine);
 }
 
-/** A path with a query is asked for as it is; another one stands before the caller's. */
-function behind(own: string | undefined, asked: string): string {
+/** A connector's own path with a query is asked for as it is; another one stands before the caller's. */
+export function behind(own: string | undefined, asked: string): string {
   if (own === undefined || asked === "*") return asked;
   const base = escapePath(own.startsWith("/") ? own : `/${own}`);
   if (base.includes("?")) return base;
@@ -142,19 +143,32 @@ function behind(own: string | undefined, asked: string): string {
   return /^\/(?=\?|$)/.test(asked) ? base + asked.slice(1) : base.replace(/\/$/, "") + asked;
 }
 
-/** The caller's lines in their order and spelling but for those that the metadata have otherwise. */
-function passedOn(facts: RequestFacts, { headers: rewritten }: RewrittenRequest): HeaderLine[] {
+/**
+ * The caller's lines in their order and spelling but for those that the metadata have otherwise, and without those of
+ * one connection, of the body and of the host. Throws `ConnectError` for what is no header line.
+ */
+export function passedOn(
+  facts: Pick<RequestFacts, "headers" | "lines">,
+  { headers: rewritten }: RewrittenRequest,
+): HeaderLine[] {
   const { headers } = facts;
   const lines = facts.lines ?? Object.entries(headers);
   const wanted = rewritten ?? headers;
   const same = ([name]: HeaderLine) => wanted[name.toLowerCase()] === headers[name.toLowerCase()];
-  const added: HeaderLine[] = [];
-  for (const [name, value] of Object.entries(wanted)) {
-    if (value === undefined || value === null || value === headers[name.toLowerCase()]) continue;
-    added.push([checked("header", name, token), utf8Value(checked(`header ${name}:`, value, oneLine))]);
-  }
+  const changed = Object.entries(wanted).filter(([name, value]) => value !== headers[name.toLowerCase()]);
   const own = ["host", "content-length", "expect"];
-  return endToEnd([...lines.filter(same), ...added]).filter(([name]) => !own.includes(name.toLowerCase()));
+  return endToEnd([...lines.filter(same), ...writtenLines(changed)])
+    .filter(([name]) => !own.includes(name.toLowerCase()));
+}
+
+/** Header lines that stand in the metadata, `null` where one was taken out. */
+function writtenLines(entries: readonly (readonly [name: string, value: unknown])[]): HeaderLine[] {
+  const lines: HeaderLine[] = [];
+  for (const [name, value] of entries) {
+    if (value === undefined || value === null) continue;
+    lines.push([checked("header", name, token), utf8Value(checked(`header ${name}:`, value, oneLine))]);
+  }
+  return lines;
 }
 
 /** Who asked, and for what, for a server that sees only us. */

@@ -40,13 +40,18 @@ export function escapePath(path: string): string {
   return path.replaceAll("#", "%23").replace(/[^!-~]+/gu, encodeURIComponent);
 }
 
+/** The settings that become header lines, of whatever sends a request. */
+type RequestSpec =
+  & Pick<HttpSpec, "useragent" | "basic_auth" | "basic_auth_file" | "header">
+  & Partial<Pick<HttpSpec, "content_type">>;
+
 /**
  * Header lines of a request but for those about its body: `usual` ones, then what the options stand for, then what was
  * given by hand; the later win. Rejects with `ConnectError` when the password file cannot be read.
  */
 export async function requestLines(
   usual: readonly HeaderLine[],
-  spec: HttpSpec,
+  spec: RequestSpec,
   context: Context,
 ): Promise<HeaderLine[]> {
   const lines: HeaderLine[] = [];

@@ -3,7 +3,10 @@ import { ConnectError, messageOf } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { toDuplex } from "../../lib/stream/duplex.ts";
 import type { ByteStream, DatagramStream, StreamInfo } from "../../lib/stream/stream.ts";
+import { type HeaderLine, utf8Value } from "../http/head.ts";
+import { replaced, requestLines } from "../http/target.ts";
 import { loadWs, type WsOptions, type WsResponse } from "./_library.ts";
+import { callersHandshake } from "./forwarding.ts";
 import { commaList, type WsSpec } from "./spec.ts";
 import { WebSocketStream } from "./stream.ts";
 
@@ -29,12 +32,15 @@ export async function connectWebSocket(lower: ByteStream, spec: WsSpec, context:
 }
 
 async function open(lower: ByteStream, spec: WsSpec, context: Context): Promise<DatagramStream> {
-  const target = targetOf(lower, spec);
-  const headers = await requestHeaders(target.host, spec, context);
+  const asked = callersHandshake(context, spec.path);
+  const target = targetOf(lower, asked.path === undefined ? spec : { ...spec, path: asked.path });
+  const host = spec.host ?? asked.host ?? target.host;
+  const headers = await requestHeaders(host, asked.lines, spec, context);
+  const subprotocols = spec.subprotocol === undefined ? asked.subprotocols : commaList(spec.subprotocol);
   const { WebSocket } = await loadWs();
   let alive = () => {};
   const adapted = await toDuplex(lower, () => alive());
-  const socket = new WebSocket(`ws://localhost${target.path}`, commaList(spec.subprotocol), {
+  const socket = new WebSocket(`ws://localhost${target.path}`, subprotocols, {
     ...wsOptions(spec, context),
     createConnection: () => adapted.duplex,
     headers,
@@ -121,36 +127,23 @@ function printHost(address: string): string {
   return address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
 }
 
-/** Headers of the request: those the options stand for, then those given by hand, which win. */
+/** Headers of the request: the caller's, then those the options stand for, then those given by hand; the later win. */
 async function requestHeaders(
   host: string,
+  passed: readonly HeaderLine[],
   spec: WsSpec,
   context: Context,
-): Promise<Record<string, string | string[]>> {
-  const headers: Record<string, string | string[]> = { Host: host };
-  if (spec.origin !== undefined) headers["Origin"] = spec.origin;
-  if (spec.useragent !== undefined) headers["User-Agent"] = spec.useragent;
-  const login = spec.basic_auth ?? await readLogin(spec.basic_auth_file);
-  if (login !== undefined) headers["Authorization"] = `Basic ${new TextEncoder().encode(login).toBase64()}`;
-  const byHand = new Map<string, string[]>();
-  for (const line of [...context.http?.headers ?? [], ...spec.header ?? []]) {
-    const colon = line.indexOf(":");
-    const name = line.slice(0, colon);
-    const known = [...Object.keys(headers), ...byHand.keys()].find((k) => k.toLowerCase() === name.toLowerCase());
-    byHand.set(known ?? name, [...byHand.get(known ?? name) ?? [], line.slice(colon + 1).trim()]);
+): Promise<Record<string, string[]>> {
+  const origin: HeaderLine[] = spec.origin === undefined ? [] : [["Origin", utf8Value(spec.origin)]];
+  const headers: Record<string, string[]> = {};
+  const known = new Map<string, string[]>();
+  for (const [name, value] of await requestLines([["Host", host], ...replaced(passed, origin)], spec, context)) {
+    const values = known.get(name.toLowerCase()) ?? [];
+    if (values.length === 0) headers[name] = values;
+    known.set(name.toLowerCase(), values);
+    values.push(value);
   }
-  for (const [name, values] of byHand) headers[name] = values.length === 1 ? values[0]! : values;
   return headers;
-}
-
-async function readLogin(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  try {
-    return (await Deno.readTextFile(file)).replace(/\r?\n$/, "");
-  } catch (error) {
-    const why = messageOf(error).replace(/ \(os error .*$/, "");
-    throw new ConnectError(`basic-auth-file: open("${file}", O_RDONLY): ${why}`, { cause: error, retryable: false });
-  }
 }
 
 /** The error for an answer that is no upgrade; the beginning of its body is logged. */
