@@ -224,9 +224,19 @@ for (const strict of [false, true]) {
     isOk(await ask("DELETE", "routes/test-route"));
     assertEquals((await ask("GET", "routes")).json.length, 1);
 
-    for (const protocol of ["WebSocket", "UDP", "TCP", "UnixDomainSocket", "Echo", "Sync", "Stdio", "Logger"]) {
-      const spec = { protocol, port: 16000, bind: { port: 16001, address: "127.0.0.1" }, query: "/a" };
-      const route = { name: "test-route", destination: { name: "test-cluster", spec } };
+    const surplus = { port: 16000, bind: { port: 16001, address: "127.0.0.1" }, query: "/a" };
+    const transport = { protocol: "UDP", port: 54321 };
+    const endpoints = [{ spec: { address: "127.0.0.1" } }];
+    const specs = [
+      ...["WebSocket", "UDP", "TCP", "UnixDomainSocket"].map((protocol) => ({ endpoints, spec: { protocol } })),
+      { endpoints, spec: { protocol: "JSONSocket", transport } },
+      ...["Echo", "Sync", "JSONEncap", "JSONDecap", "Stdio", "Discard", "Logger"].map((protocol) => ({
+        spec: { protocol },
+      })),
+    ];
+    for (const cluster of specs) {
+      const destination = { name: "test-cluster", ...cluster, spec: { ...cluster.spec, ...surplus } };
+      const route = { name: "test-route", destination };
       isOk(await ask("POST", "routes", { body: { route } }));
       assertEquals((await ask("GET", "routes")).json[1].destination, "test-cluster");
       isOk(await ask("DELETE", "routes/test-route"));

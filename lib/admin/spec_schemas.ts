@@ -54,8 +54,10 @@ function tagged(name: string, { properties, required = [] }: Members): JsonSchem
 
 function specSchema(where: Place, plugIn: PlugIn, isLayer: boolean): JsonSchema {
   const visible = Object.entries(plugIn.spec.fields).filter(([, field]) => !field.notes.hidden).map(([key]) => key);
-  const all = plugIn.spec.json().properties as Record<string, unknown>;
-  const properties: Record<string, unknown> = Object.fromEntries(visible.map((key) => [key, all[key]]));
+  const all = plugIn.spec.json().properties as Record<string, object>;
+  const properties: Record<string, object> = Object.fromEntries(visible.map((key) => [key, all[key]!]));
+  // The original's is an object, also where ours is a path.
+  if (properties.bind) properties.bind = { ...properties.bind, type: ["string", "object"] };
   if (isLayer) properties.transport = ref(`${where}Spec`);
   else if (!("forward" in plugIn || "backward" in plugIn)) properties.role = { enum: ["connect", "listen"] };
   if ("needs" in plugIn && !isLayer) properties.reverse = { type: "boolean" };

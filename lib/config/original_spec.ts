@@ -77,6 +77,8 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
     if (inner === undefined) delete spec[key];
     else if (isObject(inner)) spec[key] = translate(inner, { ...use, at: `${at}.${key}` }, false);
   }
+  // Its clients had a local IP address like all others, without effect.
+  if (spec.protocol === "UnixDomainSocket" && isObject(spec.bind)) delete spec.bind;
   if (spec.protocol === "UDP" && place === "listener") restrictPeers(spec, at, outermost);
   return withoutUnknown(spec, use, outermost);
 }
