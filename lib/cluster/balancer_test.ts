@@ -129,6 +129,16 @@ Deno.test("HashRing gives the keys of an unavailable member to others, and back"
   during.forEach((name, i) => before[i] === "b" ? assertNotEquals(name, "b") : assertEquals(name, before[i]));
 });
 
+Deno.test("HashRing gives its share of the keys to a member that comes later", () => {
+  const members = weighted({ a: 1, b: 1 });
+  const { balancer, pick } = balancerFor(members, { policy: "HashRing", key: "ip" });
+  const place = () => tally(Array.from({ length: 300 }, (_, i) => pick({ ip: `10.0.0.${i}` }).name));
+  assertEquals(Object.keys(place()).sort(), ["a", "b"]);
+  members.push(member("c"));
+  balancer.update(members);
+  assertEquals(Object.keys(place()).sort(), ["a", "b", "c"]);
+});
+
 Deno.test("HashRing takes numbers and other values as keys", () => {
   const { pick } = balancerFor(weighted({ a: 1, b: 1, c: 1 }), { policy: "HashRing", key: "k" });
   assertEquals(pick({ k: 5060 }), pick({ k: "5060" }));

@@ -102,6 +102,24 @@ Deno.test("Cluster counts no error of sessions that were given up", () => {
   assertEquals(names(cluster, 3), { b: 3 });
 });
 
+Deno.test("Cluster begins to count anew when a connection comes about, however long it lasts then", () => {
+  const { cluster } = makeCluster(clusterObject([a, b], undefined, { outlier_detection: {} }));
+  fail(cluster, 4);
+  cluster.pick({}).connected(1);
+  fail(cluster, 4);
+  assertEquals(names(cluster, 1), { a: 1 });
+  fail(cluster, 1);
+  assertEquals(names(cluster, 1), { b: 1 });
+});
+
+Deno.test("Cluster.update() with the same outlier detection goes on counting", () => {
+  const { cluster } = makeCluster(clusterObject([a, b], undefined, { outlier_detection: {} }));
+  fail(cluster, 4);
+  cluster.update(clusterObject([a, b, c], undefined, { outlier_detection: {} }));
+  fail(cluster, 1);
+  assertEquals(names(cluster, 1), { b: 1 });
+});
+
 Deno.test("Cluster ejects members whose connections break, one after the other", () => {
   const { cluster } = makeCluster(clusterObject([a, b], undefined, { outlier_detection: {} }));
   const use = (end: (choice: Choice) => void) => {
@@ -147,12 +165,20 @@ Deno.test("Cluster.update() keeps the members that stay, with sessions, counters
   assertStrictEquals(session.member, keptA);
   keptA!.healthy = false;
   const movedB = endpoint("b", { spec: { address: "elsewhere.example" } });
-  cluster.update(clusterObject([c, movedB, endpoint("a", { weight: 7 })], { policy: "RoundRobin" }, settings));
+  cluster.update(
+    clusterObject([c, movedB, endpoint("a", { weight: 7, priority: 3 })], { policy: "RoundRobin" }, settings),
+  );
   const [, newB, newA] = cluster.members;
   assertEquals(cluster.members.map(({ name }) => name).join(""), "cba");
   assertStrictEquals(newA, keptA);
   assertNotStrictEquals(newB, oldB);
-  assertEquals([newA!.active, newA!.weight, newA!.healthy, newA!.counters.connectMs], [1, 7, false, 5]);
+  assertEquals([newA!.active, newA!.weight, newA!.priority, newA!.healthy, newA!.counters.connectMs], [
+    1,
+    7,
+    3,
+    false,
+    5,
+  ]);
   session.release();
   assertEquals(newA!.active, 0);
 });
@@ -252,7 +278,8 @@ Deno.test("Cluster ends its checks, also those of settings it had before, when i
   const probe = (_member: Member, signal: AbortSignal) => {
     running++;
     return new Promise<void>((_, reject) =>
-      signal.addEventListener("abort", () => {
+      signal.addEventListener("abort", async () => {
+        await new Promise((resolve) => setTimeout(resolve));
         running--;
         reject(signal.reason);
       })
@@ -260,7 +287,7 @@ Deno.test("Cluster ends its checks, also those of settings it had before, when i
   };
   const { cluster } = makeCluster(clusterObject([a, b], undefined, { health_check: {} }), { probe });
   cluster.update(clusterObject([a, b], undefined, { health_check: { interval: "1h" } }));
-  assertEquals(running, 2);
+  assertEquals(running, 4);
   await cluster[Symbol.asyncDispose]();
   assertEquals(running, 0);
   cluster.update(clusterObject([a, b, c], undefined, { health_check: {} }));

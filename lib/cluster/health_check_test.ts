@@ -135,12 +135,16 @@ Deno.test("HealthChecker checks new members at once and ends the checks of those
 Deno.test("HealthChecker ends with its running checks, whose result then says nothing", async () => {
   const one = member("a");
   let reason: unknown;
+  let closed = false;
   const { checker, changes } = checking([one], async (one, signal) => {
     await hanging(one, signal).catch((error) => reason = error);
+    await new Promise((resolve) => setTimeout(resolve));
+    closed = true;
     throw reason;
   });
   await checker[Symbol.asyncDispose]();
   await checker[Symbol.asyncDispose]();
+  assert(closed);
   assert(reason instanceof DOMException);
   assertMatch(reason.name, /AbortError/);
   assertEquals([one.healthy, changes], [true, []]);

@@ -34,7 +34,7 @@ export interface OutlierSettings {
 export type Phase = "connecting" | "connected";
 
 /** What is remembered of one member. */
-interface Record {
+interface History {
   /** Errors in a row, apart for the two phases: that connections come about says nothing of what becomes of them. */
   readonly errors: { connecting: number; connected: number };
   ejectionsInRow: number;
@@ -44,7 +44,7 @@ export class OutlierDetector {
   readonly #settings: OutlierSettings;
   readonly #now: () => number;
   readonly #onEject: (member: Member, ejectionMs: number, errors: number) => void;
-  readonly #records = new WeakMap<Member, Record>();
+  readonly #histories = new WeakMap<Member, History>();
 
   constructor(
     settings: OutlierSettings,
@@ -57,14 +57,14 @@ export class OutlierDetector {
   }
 
   succeeded(member: Member, phase: Phase): void {
-    this.#recordOf(member).errors[phase] = 0;
+    this.#historyOf(member).errors[phase] = 0;
   }
 
   /** Ejects `member` when that was one error too many, and not too many of `members` are ejected already. */
   failed(member: Member, phase: Phase, kind: FaultKind, members: readonly Member[]): void {
     const { count, consecutiveErrors } = this.#settings;
     if (!count.has(kind)) return;
-    const { errors } = this.#recordOf(member);
+    const { errors } = this.#historyOf(member);
     errors[phase]++;
     if (errors[phase] >= consecutiveErrors && this.#mayEject(member, members)) this.#eject(member, errors[phase]);
   }
@@ -78,23 +78,23 @@ export class OutlierDetector {
 
   #eject(member: Member, errors: number): void {
     const { intervalMs, baseEjectionMs, maxEjectionMs } = this.#settings;
-    const record = this.#recordOf(member);
+    const history = this.#historyOf(member);
     const now = this.#now();
     const forgiven = Math.floor((now - member.ejectedUntilMs) / intervalMs);
-    record.ejectionsInRow = Math.max(0, record.ejectionsInRow - forgiven) + 1;
-    record.errors.connecting = record.errors.connected = 0;
-    const ejectionMs = Math.min(baseEjectionMs * record.ejectionsInRow, Math.max(baseEjectionMs, maxEjectionMs));
+    history.ejectionsInRow = Math.max(0, history.ejectionsInRow - forgiven) + 1;
+    history.errors.connecting = history.errors.connected = 0;
+    const ejectionMs = Math.min(baseEjectionMs * history.ejectionsInRow, Math.max(baseEjectionMs, maxEjectionMs));
     member.ejectedUntilMs = now + ejectionMs;
     member.counters.ejections++;
     this.#onEject(member, ejectionMs, errors);
   }
 
-  #recordOf(member: Member): Record {
-    let record = this.#records.get(member);
-    if (!record) {
-      record = { errors: { connecting: 0, connected: 0 }, ejectionsInRow: 0 };
-      this.#records.set(member, record);
+  #historyOf(member: Member): History {
+    let history = this.#histories.get(member);
+    if (!history) {
+      history = { errors: { connecting: 0, connected: 0 }, ejectionsInRow: 0 };
+      this.#histories.set(member, history);
     }
-    return record;
+    return history;
   }
 }

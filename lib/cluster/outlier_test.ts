@@ -37,6 +37,10 @@ Deno.test("OutlierDetector leaves a member out after 5 errors in a row, for 30 s
   assertEquals(ejected(), "a");
   clock.ms = 30_000;
   assertEquals(ejected(), "");
+  fail(4);
+  assertEquals(ejected(), "");
+  fail(1);
+  assertEquals(ejected(), "a");
 });
 
 Deno.test("OutlierDetector begins to count anew after a success, each phase for itself", () => {
@@ -107,7 +111,7 @@ Deno.test("OutlierDetector counts only the kinds of errors that it is told to", 
 });
 
 Deno.test("OutlierDetector does not eject whom it has ejected already", () => {
-  const { fail, ejections } = detector();
+  const { fail, ejections } = detector({ max_ejection_percent: 100 });
   fail(50);
   assertEquals(ejections, ["a 30000 5"]);
 });

@@ -96,6 +96,16 @@ Deno.test("Ring.owner() shares keys by weight", () => {
   }
 });
 
+Deno.test("Ring.owner() of a key that stands where a point stands is the owner of that point", () => {
+  const members = weighted({ a: 3, b: 1, c: 1 });
+  const ring = new Ring(members);
+  for (const member of members) {
+    for (let i = 0; i < ring.pointsOf(member); i++) {
+      assertEquals(ring.owner(`${member.name}.example-${i}`, any)?.name, member.name);
+    }
+  }
+});
+
 Deno.test("Ring.owner() gives undefined where none fits", () => {
   assertEquals(new Ring(weighted({ a: 1 })).owner("x", () => false), undefined);
   assertEquals(new Ring([] as Member[]).owner("x", any), undefined);

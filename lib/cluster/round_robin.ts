@@ -9,14 +9,9 @@ import type { Member } from "./member.ts";
  * picked, pays for all.
  */
 export class RoundRobin implements Balancer {
-  readonly #credits = new Map<Member, number>();
+  readonly #credits = new WeakMap<Member, number>();
 
-  update(members: readonly Member[]): void {
-    const kept = new Set(members);
-    for (const member of this.#credits.keys()) {
-      if (!kept.has(member)) this.#credits.delete(member);
-    }
-  }
+  update(): void {}
 
   pick({ untried }: Candidates): Member {
     let best = untried[0]!;

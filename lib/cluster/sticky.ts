@@ -29,10 +29,6 @@ export class Sticky implements Balancer {
 
   update(members: readonly Member[]): void {
     this.#balancer.update(members);
-    const present = new Set(members);
-    for (const [key, { member }] of this.#kept) {
-      if (!present.has(member)) this.#kept.delete(key);
-    }
   }
 
   pick(candidates: Candidates, metadata: Metadata): Member {
