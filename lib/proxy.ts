@@ -251,8 +251,9 @@ export class Proxy {
   async #open(one: ServedListener): Promise<Listener> {
     const { log, events } = this.#options;
     const context = contextOf(one, this.#options, undefined, this.#stopping.signal, log);
-    // A configured listener without an address serves all there are.
-    const listener = await listen(one.endpoint, one.shown ? { ...context, ipVersion: 0 } : context);
+    // A configured stream listener without an address serves all there are.
+    const all = one.shown && !("dual" in one.endpoint.source) && one.endpoint.source.protocol.kind === "byte";
+    const listener = await listen(one.endpoint, all ? { ...context, ipVersion: 0 } : context);
     events.onListening?.(one.endpoint.name.split(":")[0]!, listener.address);
     return listener;
   }

@@ -66,6 +66,7 @@ export class Router {
       target: parts.target,
       retry: parts.retry,
       metadata: rewritten,
+      names: route,
       found: `${found}, route ${JSON.stringify(route.name)}`,
       lingerMs: parts.lingerMs ?? cluster?.timeouts.lingerMs,
       idleTimeoutMs: parts.idleTimeoutMs ?? cluster?.timeouts.idleTimeoutMs,

@@ -295,9 +295,9 @@ export class RunningControl implements Control, AsyncDisposable {
     for (const session of this.#options.proxy.sessions()) {
       if (!isShown(session)) continue;
       if (listeners.has(session.listener.name)) session.end(deletedOnRequest("listener"));
+      if ([...clusters].some((name) => session.uses(name))) session.end(deletedOnRequest("cluster"));
       for (const stage of session.stages) {
-        if (clusters.has(stage.origin)) session.end(deletedOnRequest("cluster"));
-        else if (endpoints.has(stage.choice?.shown?.name ?? "")) {
+        if (endpoints.has(stage.choice?.shown?.name ?? "")) {
           stage.disconnect(new StreamError("endpoint deleted on request", { code: deleted }));
         }
       }

@@ -1,5 +1,6 @@
 /** Opens a planned endpoint: its protocol, the layers on top, and the options that change how it ends. */
 import type { Endpoint, PlannedLayer } from "../config/plan.ts";
+import { isWrapper } from "../config/stack.ts";
 import { ConfigError, ConnectError } from "../errors.ts";
 import type { Context, Incoming, Listener } from "../protocol.ts";
 import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
@@ -28,13 +29,26 @@ export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 
 }
 
 async function connectStack(endpoint: Endpoint, context: Context, progress: { step: string }): Promise<Stream> {
-  if ("dual" in endpoint.source) throw new TypeError("the halves of a dual address are opened one by one");
-  const { protocol, spec } = endpoint.source;
-  if (!protocol.connect) throw new ConfigError(`${endpoint.name}: ${protocol.name} cannot connect`);
-  progress.step = protocol.name.toLowerCase();
-  const direction = context.direction === "both" ? endpoint.direction : context.direction;
-  let stream = await protocol.connect(spec, { ...context, direction });
-  for (const { layer, spec } of endpoint.layers) {
+  return withShutting(await connectLayers(endpoint, endpoint.layers.length, context, progress), endpoint);
+}
+
+/** The source of `endpoint` and the lowest `count` of its layers. */
+async function connectLayers(
+  endpoint: Endpoint,
+  count: number,
+  context: Context,
+  progress: { step: string },
+): Promise<Stream> {
+  const layers = endpoint.layers.slice(0, count);
+  const sharing = layers.findLastIndex(({ layer }) => layer.share);
+  let stream: Stream;
+  if (sharing >= 0) {
+    const { layer, spec } = layers[sharing]!;
+    stream = await layer.share!((own) => connectLayers(endpoint, sharing, own, progress), spec, context);
+  } else {
+    stream = await connectSource(endpoint, context, progress);
+  }
+  for (const { layer, spec } of layers.slice(sharing + 1)) {
     if (layer.wrap) {
       stream = wrapped(stream, { layer, spec }, context);
       continue;
@@ -43,12 +57,21 @@ async function connectStack(endpoint: Endpoint, context: Context, progress: { st
     progress.step = layer.schemes[0] ?? layer.name;
     stream = await layer.client(stream, spec, context);
   }
-  return withShutting(stream, endpoint);
+  return stream;
+}
+
+async function connectSource(endpoint: Endpoint, context: Context, progress: { step: string }): Promise<Stream> {
+  if ("dual" in endpoint.source) throw new TypeError("the halves of a dual address are opened one by one");
+  const { protocol, spec } = endpoint.source;
+  if (!protocol.connect) throw new ConfigError(`${endpoint.name}: ${protocol.name} cannot connect`);
+  progress.step = protocol.name.toLowerCase();
+  const direction = context.direction === "both" ? endpoint.direction : context.direction;
+  return await protocol.connect(spec, { ...context, direction });
 }
 
 /** Whether nothing lies over the protocol of `endpoint` but what says nothing on the wire. */
 export function isBare({ layers }: Endpoint): boolean {
-  return layers.every(({ layer }) => layer.wrap !== undefined);
+  return layers.every(({ layer }) => isWrapper(layer));
 }
 
 /** Lets the layers of `endpoint` get ready and warn; once, before anything of it opens. Rejects with `ConfigError`. */

@@ -203,11 +203,28 @@ export class Session {
         (pending
           ? { status: "PENDING" }
           : { origin: this.#way?.target.name ?? "", endpoint: "<INVALID>", status: "END" }),
-      ingress,
-      egress,
+      ingress: this.#shown(this.#way?.names?.ingress, ingress),
+      egress: this.#shown(this.#way?.names?.egress, egress),
       status: this.#status,
       events: this.#events ?? [],
     };
+  }
+
+  /** A chain with its transforms, which connect to nothing. */
+  #shown(names: readonly string[] = [], stages: readonly Stage[]): unknown[] {
+    const left = [...stages];
+    const status = this.#status === "CONNECTED" ? "READY" : this.#status === "INIT" ? "INIT" : "END";
+    return names.map((origin) =>
+      left[0]?.origin === origin
+        ? left.shift()
+        : { origin, endpoint: { name: origin, spec: { address: "<VIRTUAL>" } }, status }
+    );
+  }
+
+  /** Whether a stage or a transform of it is the cluster of that name. */
+  uses(cluster: string): boolean {
+    const { ingress = [], egress = [] } = this.#way?.names ?? {};
+    return this.#target?.origin === cluster || ingress.includes(cluster) || egress.includes(cluster);
   }
 
   /** What is known of it so far. */
