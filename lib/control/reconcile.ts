@@ -4,7 +4,7 @@ import type { ClusterObject, EndPointObject, Snapshot } from "./objects.ts";
 
 /**
  * `given`, where every object that is the same in `old` is that very one, and parts that were written inline have the
- * names they have in `old`.
+ * names they have in `old`. What is new comes after what was there.
  */
 export function reconcile(old: Snapshot, given: Snapshot): Snapshot {
   const next = keepNames(old, given);
@@ -26,13 +26,12 @@ function keep<T>(
   merge = (_old: T, next: T) => next,
 ): ReadonlyMap<string, T> {
   const result = new Map<string, T>();
-  for (const [name, object] of next) {
-    const before = old.get(name);
-    result.set(name, before === undefined ? object : same(before, object) ? before : merge(before, object));
+  for (const [name, before] of old) {
+    const object = next.get(name);
+    if (object !== undefined) result.set(name, same(before, object) ? before : merge(before, object));
   }
-  const names = [...old.keys()];
-  const unchanged = result.size === old.size &&
-    [...result].every(([name, object], i) => names[i] === name && old.get(name) === object);
+  for (const [name, object] of next) if (!result.has(name)) result.set(name, object);
+  const unchanged = result.size === old.size && [...result].every(([name, object]) => old.get(name) === object);
   return unchanged ? old : result;
 }
 

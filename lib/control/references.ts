@@ -29,10 +29,10 @@ export function referencesOf(snapshot: Snapshot, { kind, name }: Reference): Ref
 }
 
 /**
- * The generated objects that nothing refers to once those that referred to `from` are gone: they, what only they refer
- * to, and so on. Those that somebody else uses are not among them, and neither is what was defined on its own.
+ * The generated objects among `from`, and among what they refer to, and so on, that nothing else refers to; what `gone`
+ * refers to does not count. What was defined on its own is not among them.
  */
-export function orphans(snapshot: Snapshot, from: readonly Reference[]): Reference[] {
+export function orphans(snapshot: Snapshot, from: readonly Reference[], gone?: Reference): Reference[] {
   const candidates = new Map<string, Reference>();
   const visit = (reference: Reference) => {
     const object = snapshot[reference.kind].get(reference.name);
@@ -49,6 +49,7 @@ export function orphans(snapshot: Snapshot, from: readonly Reference[]): Referen
   for (const kind of ["listeners", "rulelists", "rules", "routes"] as const) {
     for (const name of snapshot[kind].keys()) {
       const reference = { kind, name };
+      if (gone?.kind === kind && gone.name === name) continue;
       if (!candidates.has(keyOf(reference))) referencesOf(snapshot, reference).forEach(keep);
     }
   }
