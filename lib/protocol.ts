@@ -170,6 +170,12 @@ export interface Layer<Spec = unknown> {
    * kind is the same. Throws a `ConnectError`; `stream` is then aborted by the caller.
    */
   wrap?(stream: Stream, spec: Spec, context: Context): Stream;
+  /**
+   * Instead of all three, for a layer that says nothing on the wire and decides itself when what lies under it is
+   * opened, and whose that is: one connection for many sessions. `open` opens it anew, and gives it to the layer.
+   * Rejects with a `ConnectError`, or with `context.signal`'s reason.
+   */
+  share?(open: (context: Context) => Promise<Stream>, spec: Spec, context: Context): Promise<Stream>;
 }
 
 /**

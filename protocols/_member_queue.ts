@@ -34,7 +34,8 @@ export class MemberQueue<Item> {
   #items: Item[] = [];
   #bytes = 0;
   #dropped = 0;
-  #ended = false;
+  /** The end comes after what waits: with an error where it is one. */
+  #ended: { readonly error?: unknown } | undefined;
   #failure: { readonly error: unknown } | undefined;
   #reader: PromiseWithResolvers<readonly Item[] | null> | undefined;
   #room: PromiseWithResolvers<void> | undefined;
@@ -76,13 +77,14 @@ export class MemberQueue<Item> {
   take(): Promise<readonly Item[] | null> {
     if (this.#failure) return Promise.reject(this.#failure.error);
     if (this.#items.length > 0) return Promise.resolve(this.#takeAll());
-    if (this.#ended) return Promise.resolve(null);
+    if (this.#ended) return this.#end(this.#ended);
     this.#reader = Promise.withResolvers();
     return this.#reader.promise;
   }
 
-  end(): void {
-    this.#ended = true;
+  /** Nothing follows what waits but the end, or `error`. */
+  end(error?: unknown): void {
+    this.#ended ??= { error };
     this.#serve();
     this.#room?.resolve();
   }
@@ -106,7 +108,11 @@ export class MemberQueue<Item> {
     const reader = this.#reader;
     if (!reader || (this.#items.length === 0 && !this.#ended)) return;
     this.#reader = undefined;
-    reader.resolve(this.#items.length > 0 ? this.#takeAll() : null);
+    reader.resolve(this.#items.length > 0 ? this.#takeAll() : this.#end(this.#ended!));
+  }
+
+  #end({ error }: { readonly error?: unknown }): Promise<null> {
+    return error === undefined ? Promise.resolve(null) : Promise.reject(error);
   }
 
   #takeAll(): readonly Item[] {

@@ -66,6 +66,19 @@ Deno.test("MemberQueue with slow=close fails its reader and loses what waits", a
   );
 });
 
+Deno.test("MemberQueue gives what waits before the error it ends with", async () => {
+  const queue = queueOf();
+  queue.put("a");
+  const reason = new StreamError("lost");
+  queue.end(reason);
+  assertEquals(await queue.take(), ["a"]);
+  assertStrictEquals(await queue.take().catch((error) => error), reason);
+  const waiting = queueOf();
+  const reading = waiting.take();
+  waiting.end(reason);
+  assertStrictEquals(await reading.catch((error) => error), reason);
+});
+
 Deno.test("MemberQueue rejects what is pending and all that follows with the first failure", async () => {
   const queue = queueOf();
   const reading = queue.take();

@@ -24,6 +24,7 @@ export const controller: Protocol<s.SpecOf<typeof controllerSpec>> = {
     help: "The REST API, for the callers of HTTP-LISTEN",
   }],
   kind: "byte",
+  retriable: false,
   end: "end of body",
   spec: controllerSpec,
   async connect(_spec, { signal, downstream, control }) {

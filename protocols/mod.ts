@@ -1,5 +1,6 @@
 /** The list of everything the program knows how to do. A new plug-in is a file and a line here. */
 import type { Registry } from "../lib/protocol.ts";
+import { broadcast } from "./broadcast.ts";
 import { chunks } from "./chunks.ts";
 import { controller } from "./controller.ts";
 import { discard } from "./discard.ts";
@@ -65,6 +66,6 @@ export const registry: Registry = {
     unixRecvfrom,
     unixRecv,
   ],
-  layers: [tls, ws, http, jsonSocket, socks5, socks4, httpConnect, proxyProtocol, log],
+  layers: [tls, ws, http, jsonSocket, socks5, socks4, httpConnect, proxyProtocol, log, broadcast],
   transforms: [logger, metric, lines, lengthPrefix, chunks, jsonEncap, jsonDecap],
 };

@@ -41,9 +41,14 @@ export function engineFields(role: Role): Fieldset {
   return { ...streamOptions.fields, ...(role === "listen" ? listenOptions : connectOptions).fields };
 }
 
+/** Whether `layer` says nothing on the wire: an endpoint is what lies below it. */
+export function isWrapper({ wrap, share }: AnyLayer): boolean {
+  return wrap !== undefined || share !== undefined;
+}
+
 /** The outermost level that is more than a wrapper around what lies below it. */
 export function mainLevel(levels: readonly Level[]): Level {
-  return levels.find((level) => !level.layer?.wrap)!;
+  return levels.find(({ layer }) => !layer || !isWrapper(layer))!;
 }
 
 /** The canonical type name of the stack, `TCP-LISTEN`, for messages. */
@@ -253,7 +258,7 @@ function findPlugin(
 /** The outermost plug-in of `spec` that is more than a wrapper. */
 function mainPlugin(spec: SpecDocument, registry: Registry, at: string): AnyProtocol | AnyLayer {
   const { protocol, layer } = findPlugin(spec, registry, at);
-  if (!layer?.wrap) return protocol ?? layer!;
+  if (!layer || !isWrapper(layer)) return protocol ?? layer!;
   return mainPlugin(needObject(spec.transport ?? null, `${at}.transport`), registry, `${at}.transport`);
 }
 

@@ -6,6 +6,7 @@ import {
   baseLevels,
   engineFields,
   fromSpec,
+  isWrapper,
   type Level,
   setKey,
   type Settings,
@@ -49,5 +50,5 @@ export function putOver(layer: AnyLayer, role: "connect" | "listen", stack: Stac
   for (const [key, value] of Object.entries(outer.settings)) (key in engine ? level.settings : settings)[key] = value;
   const levels: Stack["levels"] = [level, { ...outer, settings }, ...lower];
   level.type = typeOver(levels, role) ?? level.type;
-  return { levels, role: layer.wrap ? stack.role : role };
+  return { levels, role: isWrapper(layer) ? stack.role : role };
 }

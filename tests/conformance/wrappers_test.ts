@@ -3,6 +3,7 @@ import { reconnecting } from "../../lib/session/reconnect.ts";
 import { waitForData } from "../../lib/session/wait_for_data.ts";
 import { bytePair, datagramPair } from "../../lib/stream/memory.ts";
 import type { ByteStream, DatagramStream, Stream } from "../../lib/stream/stream.ts";
+import { broadcast } from "../../protocols/broadcast.ts";
 import { log } from "../../protocols/log.ts";
 import { testContext } from "../support/context.ts";
 import { protocolSuite } from "./protocol_suite.ts";
@@ -52,3 +53,56 @@ for (const [name, wrap] of Object.entries(wrappers)) {
     return { near: wrap(near) as DatagramStream, far };
   }, optionsOf(name, "datagram"));
 }
+
+const kept = "who ends leaves a connection that others share as it is";
+const share = (stream: Stream) =>
+  broadcast.share!(async () => stream, broadcast.spec.parse({ slow: "block" }, ""), context);
+const heldBack = { heldBackBytes: 64 << 20 };
+const aborts = ["shows the peer an error after an abort in the middle", kept] as const;
+
+protocolSuite("broadcast: over bytePair()", "byte", async () => {
+  const [near, far] = bytePair();
+  return { near: await share(near) as ByteStream, far };
+}, {
+  ...heldBack,
+  skip: [
+    aborts,
+    ...[
+      "holds a writer back until its reader reads",
+      "carries a large amount unchanged",
+      "half-closes from the near side",
+      "half-closes from the far side",
+      "ends a pending read by half-close",
+      "keeps everything that was written before the half-close",
+      "shows a writing peer an error after an abort",
+      "closes cleanly when aborted after both ends",
+    ].map((test) => [test, kept] as const),
+  ],
+});
+protocolSuite("bytePair() below broadcast:", "byte", async () => {
+  const [near, far] = bytePair();
+  return { near, far: await share(far) as ByteStream };
+}, {
+  ...heldBack,
+  skip: [
+    "half-closes from the near side",
+    "half-closes from the far side",
+    "closes cleanly when aborted after both ends",
+  ]
+    .map((test) => [test, kept] as const),
+});
+protocolSuite("broadcast: over datagramPair()", "datagram", async () => {
+  const [near, far] = datagramPair();
+  return { near: await share(near) as DatagramStream, far };
+}, {
+  ...heldBack,
+  skip: [
+    aborts,
+    ["ends by closeWrite, after everything sent", kept],
+    ["goes on in the other direction after closeWrite", kept],
+  ],
+});
+protocolSuite("datagramPair() below broadcast:", "datagram", async () => {
+  const [near, far] = datagramPair();
+  return { near, far: await share(far) as DatagramStream };
+}, heldBack);
