@@ -202,10 +202,11 @@ export class WebSocketStream implements DatagramStream {
     this.#aborted = true;
     const { socket, adapted: { duplex }, lower } = this.#parts;
     // The library has answered a fault of the peer, or its close frame, with a close frame that is still under way.
-    const answered = this.#failure !== undefined && this.#failure.error === reason && socket.readyState === closing;
+    const own = this.#failure !== undefined && this.#failure.error === reason;
+    const answered = own && socket.readyState === closing;
     this.#fail(reason ?? new StreamError(`receive(${this.info.name}): stream is closed`, { code: "CLOSED" }));
     this.#queue = [];
-    const close = socket.readyState === open ? this.#closeCodeFor(reason) : undefined;
+    const close = socket.readyState === open ? this.#closeCodeFor(reason, own) : undefined;
     if (close) this.#close(close.code, close.reason);
     const closed = reason instanceof EndedError && socket.readyState === closing;
     const unsent = reason === undefined && duplex.writableLength > 0;
@@ -222,11 +223,16 @@ export class WebSocketStream implements DatagramStream {
     this.#parts.socket.close(code, reason);
   }
 
-  /** What to tell the peer at the end of the session, when the connection is still open; undefined: a reset. */
-  #closeCodeFor(reason: unknown): { code: number; reason: string } | undefined {
+  /**
+   * What to tell the peer at the end of the session, when the connection is still open; undefined: a reset. `own`: it ends
+   * for a fault of this stream.
+   */
+  #closeCodeFor(reason: unknown, own: boolean): { code: number; reason: string } | undefined {
     if (reason === undefined || (reason instanceof EndedError && this.#closed)) return { code: 1000, reason: "" };
-    if (!(reason instanceof WebSocketClosedError)) return undefined;
-    return isSendableCloseCode(reason.closeCode) ? { code: reason.closeCode, reason: reason.closeReason } : undefined;
+    if (reason instanceof WebSocketClosedError && isSendableCloseCode(reason.closeCode)) {
+      return { code: reason.closeCode, reason: reason.closeReason };
+    }
+    return this.#parts.role === "listen" && !own ? closeCodeOf(reason) : undefined;
   }
 
   /** Drops the connection when the peer has closed it too, or has had the time to. */
@@ -332,6 +338,23 @@ export class WebSocketStream implements DatagramStream {
     }
     return error instanceof L7mpError ? error : new StreamError(`${name}: ${error.message}`, options);
   }
+}
+
+/** What a caller is told of a session that fails, whose connection is in order: 1008 where it is refused. */
+function closeCodeOf(reason: unknown): { code: number; reason: string } {
+  const error = reason instanceof L7mpError ? reason : undefined;
+  if (error?.code === "STOPPED") return { code: 1001, reason: "the server is stopping" };
+  const { status = 500 } = error ?? {};
+  if (status < 500) return { code: 1008, reason: shortened(error!.message) };
+  return { code: 1011, reason: "the other side of the session has failed" };
+}
+
+/** As much of `text` as a close frame holds (RFC 6455 section 5.5). */
+function shortened(text: string): string {
+  let bytes = new TextEncoder().encode(text);
+  if (bytes.length <= 123) return text;
+  bytes = bytes.subarray(0, 120);
+  return `${new TextDecoder().decode(bytes).replace(/\ufffd+$/, "")}...`;
 }
 
 const textMeta = { type: "text" } as const;
