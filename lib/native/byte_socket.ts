@@ -61,6 +61,8 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
   #writeEnded: boolean;
   /** Every later call fails with it: the reason of `abort`, or the system's error. */
   #failure: { readonly reason: unknown } | undefined;
+  /** Sending has failed: what had arrived before is still read, and then this. */
+  #unsendable: StreamError | undefined;
   /** The system has given the connection up: nothing can be sent any more. */
   #broken = false;
   #released = false;
@@ -99,7 +101,7 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
     const { pool } = this.#shared;
     if (this.#lent) pool.give(this.#lent);
     this.#lent = undefined;
-    if (!this.#watch.readable && !this.#failure) return undefined;
+    if (!this.#watch.readable && !this.#failure && !this.#unsendable) return undefined;
     const buffer = pool.take(this.readBytes);
     let count = wouldBlock;
     try {
@@ -117,7 +119,7 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
     if (this.#failure) throw this.#failure.reason;
     if (this.#readEnded) return 0;
     const watch = this.#watch;
-    if (!watch.readable || !this.#shared.reactor.spend(watch)) return wouldBlock;
+    if (!this.#unsendable && (!watch.readable || !this.#shared.reactor.spend(watch))) return wouldBlock;
     while (true) {
       const count = this.#kind.type === "plain"
         ? libc.read(this.fd, buffer, bytes)
@@ -127,8 +129,12 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
         this.#adapt(count, bytes);
         return count;
       }
+      const error = count < 0 ? errno() : 0;
+      if (this.#unsendable && error !== EINTR) {
+        this.#failure = { reason: this.#unsendable };
+        throw this.#unsendable;
+      }
       if (count === 0) return this.#endRead();
-      const error = errno();
       if (error === EAGAIN) {
         watch.readable = false;
         return wouldBlock;
@@ -141,6 +147,7 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
 
   trySend(bytes: Uint8Array, start: number, end: number): number {
     if (this.#failure) throw this.#failure.reason;
+    if (this.#unsendable) throw this.#unsendable;
     if (this.#writeEnded) throw new StreamError(`write(${this.info.name}): the writing half has ended`);
     const watch = this.#watch;
     if (start === end) return 0;
@@ -159,27 +166,27 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
         this.#shared.reactor.wantSpace(watch);
         return wouldBlock;
       }
-      if (error !== EINTR) throw this.#fail("write", error);
+      if (error !== EINTR) throw this.#failSending(error);
     }
   }
 
   waitReadable(): Promise<void> {
     return new Promise((resolve) => {
       this.#onReadable = resolve;
-      if (this.#failure || this.#watch.readable) this.#wakeSoon();
+      if (this.#failure || this.#unsendable || this.#watch.readable) this.#wakeSoon();
     });
   }
 
   waitWritable(): Promise<void> {
     return new Promise((resolve) => {
       this.#onWritable = resolve;
-      if (this.#failure || this.#watch.writable) this.#wakeSoon();
+      if (this.#failure || this.#unsendable || this.#watch.writable) this.#wakeSoon();
     });
   }
 
   /** Ends the waiting in the next turn, or at once where there will be none. */
   #wakeSoon(): void {
-    if (!this.#failure) return this.#shared.reactor.defer(this.#watch);
+    if (!this.#failure && !this.#unsendable) return this.#shared.reactor.defer(this.#watch);
     this.onReadable();
     this.onWritable();
   }
@@ -246,6 +253,7 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
 
   async closeWrite(): Promise<void> {
     if (this.#failure) throw this.#failure.reason;
+    if (this.#unsendable) throw this.#unsendable;
     if (this.#writeEnded) return;
     if (this.#rest) await this.#flushed;
     if (this.#writeEnded) return;
@@ -320,6 +328,14 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
   #adapt(count: number, bytes: number): void {
     if (count === bytes) this.readBytes = Math.min(Math.max(bytes, this.readBytes) * 4, BufferPool.largest);
     else if (count * 8 < bytes) this.readBytes = Math.max(bytes >> 1, firstReadBytes);
+  }
+
+  /** As `#fail`, once everything that has arrived is read. */
+  #failSending(number: number): StreamError {
+    this.#unsendable = streamError("write", this.info.name, number);
+    this.#broken = true;
+    this.#wakeAll();
+    return this.#unsendable;
   }
 
   /** Remembers the system's error, so that the other half cannot mistake what follows for a clean end. */

@@ -48,6 +48,29 @@ async function openDescriptors(): Promise<number> {
   return count;
 }
 
+nativeTest("still reads what arrived before it could send no more, and then says why", async (driver) => {
+  const [near, far] = await pair(driver);
+  const last = new Uint8Array(100_000).fill(7);
+  await near.write(new Uint8Array(1));
+  await far.write(last);
+  // Bytes of ours are unread, so closing resets.
+  far.abort();
+  const error = await assertRejects(async () => {
+    for (;;) {
+      await near.write(new Uint8Array(1));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }, StreamError);
+  let count = 0;
+  const end = await (async () => {
+    for (let bytes = await near.read(); bytes; bytes = await near.read()) count += bytes.length;
+  })().catch((error) => error);
+  assertEquals(count, last.length);
+  assertEquals(end, error);
+  assertEquals(await near.write(last).catch((error) => error), error);
+  near.abort();
+});
+
 nativeTest("sets the options of stream sockets on both ends", async (driver) => {
   const options = {
     keepalive: true,

@@ -233,14 +233,14 @@ class HttpClientStream implements ByteStream {
   async write(bytes: Uint8Array): Promise<void> {
     this.#gate.check();
     if (this.#upgraded) return await this.#gate.race(this.#connection.write(bytes));
-    // The caller that we speak for reads the answer when it has sent everything.
-    const { forwarded } = this.#parts;
-    if (this.#body?.ended && !forwarded) throw this.#early();
+    const refusal = this.#body?.ended ? this.#refusal() : undefined;
+    if (refusal) throw refusal;
     try {
       await this.#gate.race(this.#writer.write(bytes));
     } catch (error) {
       if (this.#gate.aborted || !await this.#hasAnswered()) throw error;
-      if (!forwarded) throw this.#early();
+      // A caller that we speak for reads the answer when it has sent everything.
+      if (!this.#parts.forwarded) throw this.#early();
     }
   }
 

@@ -16,12 +16,6 @@ const queueMessages = 1024;
 /** How long `abort` lets a close frame travel before it drops the connection. */
 const closingMs = 1000;
 
-/**
- * What was under way when a server closed may follow for this long; it need not take it (RFC 6455 section 5.5.1). A
- * client that has closed may still wait for its answer.
- */
-const lateMs = 1000;
-
 /** `readyState` of the library. */
 const open = 1;
 const closing = 2;
@@ -56,7 +50,7 @@ export class WebSocketStream implements DatagramStream {
   #resumed: PromiseWithResolvers<void> | undefined;
   #wake = () => {};
   /** Set by the peer's close frame, or by the loss of the connection (1006). */
-  #closed: { readonly code: number; readonly reason: string; readonly at: number } | undefined;
+  #closed: { readonly code: number; readonly reason: string } | undefined;
   /** Answers the peer's close frame; set when that has come. */
   #answerClose: (() => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -130,7 +124,7 @@ export class WebSocketStream implements DatagramStream {
     for (const message of batch) {
       const binary = this.#isBinary(message);
       if (binary === undefined) continue;
-      if (this.#parts.socket.readyState !== open || this.#isLate()) throw this.#lateError();
+      if (this.#parts.socket.readyState !== open) throw this.#lateError();
       last = this.#write(message.data, binary);
     }
     const error = await last;
@@ -258,7 +252,7 @@ export class WebSocketStream implements DatagramStream {
   }
 
   #end(code: number, reason: string): void {
-    this.#closed ??= { code, reason, at: performance.now() };
+    this.#closed ??= { code, reason };
     this.#heartbeat.stop();
     this.#wake();
   }
@@ -283,10 +277,6 @@ export class WebSocketStream implements DatagramStream {
     const { lowerError } = this.#parts.adapted;
     const because = reason ? `: "${reason}"` : lowerError && code === 1006 ? `: ${messageOf(lowerError)}` : "";
     return `${this.info.name}: closed by peer, code ${describeCloseCode(code)}${because}`;
-  }
-
-  #isLate(): boolean {
-    return this.#parts.role === "connect" && !!this.#closed && performance.now() - this.#closed.at > lateMs;
   }
 
   /** The connection has been closed while there still was something to send. */

@@ -400,53 +400,37 @@ for (const code of [1000, 1001]) {
   });
 }
 
-Deno.test("WS sends what was under way when its server closed, and says that the rest cannot be delivered", async () => {
-  const clock = FakeTimers.install({ toFake: ["performance"] });
-  try {
-    const pair = await openPair({ server: { close_code: 1001, close_reason: "restart" } });
-    await pair.server.closeWrite();
-    assertEquals(await pair.client.receive(), null);
-    await pair.client.send([{ data: bytesOf("late") }]);
-    assertEquals((await receiveSome(pair.server, 1)).map(textOf), ["late"]);
-    clock.tick(1001);
-    const error = await assertRejects(() => pair.client.send([{ data: bytesOf("too late") }]), EndedError);
-    assertEquals(
-      error.message,
-      'ws://h.example:8080/p: closed by peer, code 1001 (going away): "restart"; what is still to be sent is lost',
-    );
-    assertEquals(error.level, "error");
-    // The close frame of the server is answered, not met with a reset.
-    pair.client.abort(error);
-    assertEquals(await pair.server.receive(), null);
-    pair.server.abort();
-  } finally {
-    clock.uninstall();
-  }
-});
-
-Deno.test("WS-LISTEN goes on answering a caller that has closed, until it is gone", async () => {
-  const clock = FakeTimers.install({ toFake: ["performance"] });
-  try {
-    const pair = await openPair();
-    await pair.client.closeWrite();
-    assertEquals(await pair.server.receive(), null);
-    clock.tick(60_000);
-    await pair.server.send([{ data: bytesOf("answer") }]);
-    assertEquals((await receiveSome(pair.client, 1)).map(textOf), ["answer"]);
-    pair.lowers[0].abort(new StreamError("gone"));
+for (const [role, level] of [["client", "error"], ["server", "warn"]] as const) {
+  Deno.test(`WebSocket as ${role} goes on sending to a peer that has closed, until that is gone`, async () => {
+    const closing = { close_code: 1001, close_reason: "restart" };
+    const pair = await openPair({ client: closing, server: closing });
+    const [stream, peer] = role === "client" ? [pair.client, pair.server] : [pair.server, pair.client];
+    await peer.closeWrite();
+    assertEquals(await stream.receive(), null);
+    await stream.send([{ data: bytesOf("late") }]);
+    assertEquals((await receiveSome(peer, 1)).map(textOf), ["late"]);
+    pair.lowers[role === "client" ? 1 : 0].abort(new StreamError("gone"));
     const error = await assertRejects(async () => {
-      for (;;) await pair.server.send([{ data: bytesOf("more") }]);
+      for (;;) await stream.send([{ data: bytesOf("too late") }]);
     }, EndedError);
     assertEquals(
       error.message,
-      "ws from memory: closed by peer, code 1000 (normal closure); what is still to be sent is lost",
+      `${stream.info.name}: closed by peer, code 1001 (going away): "restart"; what is still to be sent is lost`,
     );
-    assertEquals(error.level, "warn");
-    pair.client.abort();
-    pair.server.abort(error);
-  } finally {
-    clock.uninstall();
-  }
+    assertEquals(error.level, level);
+    stream.abort(error);
+    peer.abort();
+  });
+}
+
+Deno.test("WebSocket answers the close frame of a peer although the session ends with an error", async () => {
+  const pair = await openPair();
+  await pair.server.closeWrite();
+  assertEquals(await pair.client.receive(), null);
+  pair.client.abort(new EndedError("the other side has ended"));
+  assertEquals(await pair.server.receive(), null);
+  pair.server.abort();
+  await Promise.all(pair.lowers.map(gone));
 });
 
 Deno.test("WebSocket calls a connection that ends without a close frame code 1006", async () => {
