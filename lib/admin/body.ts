@@ -56,7 +56,6 @@ function parseJson(text: string): unknown {
 }
 
 async function parseYaml(text: string): Promise<unknown> {
-  // @ts-types="../../tests/deno_std.d.ts"
   const { parse } = await import("@std/yaml");
   return parse(text, { schema: "core" });
 }
