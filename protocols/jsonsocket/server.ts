@@ -36,6 +36,7 @@ export async function serveJsonSocket(lower: Stream, spec: JsonSocketSpec, conte
   const { message: header } = received;
   const refusal = judgeRequest(header);
   if (refusal) throw await refused(lower, name, refusal);
+  context.log.notice("jsonsocket.request", `${name}: ${JSON.stringify(header)}`);
   const info = infoOver(lower, name, header);
   return {
     info,
