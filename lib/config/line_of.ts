@@ -23,9 +23,15 @@ export async function lineOf(text: string, message: string): Promise<number | un
   return offset === undefined ? undefined : lineCounter.linePos(offset).line;
 }
 
+/** The line, from 1, on which a text stops being JSON. */
+export async function lineOfFault(text: string): Promise<number | undefined> {
+  const { parseDocument } = await import("yaml");
+  return parseDocument(text, { logLevel: "silent" }).errors[0]?.linePos?.[0].line;
+}
+
 /** The keys and positions of the path that `message` begins with. */
 function pathIn(message: string): (string | number)[] {
-  const path = /^([A-Za-z_][\w-]*(?:\[\d+\]|\.[\w$-]+)*)(?=:)/.exec(message)?.[1];
+  const path = /^[A-Za-z_][\w-]*(?:\[\d+\]|\.[\w$-]+)*/.exec(message)?.[0];
   if (path === undefined) return [];
   return [...path.matchAll(/\[(\d+)\]|[^.[\]]+/g)].map((part) => part[1] === undefined ? part[0] : Number(part[1]));
 }

@@ -1,7 +1,9 @@
 /** Reads configuration files into one document. */
 import type { ConfigDocument } from "./document.ts";
 import { ConfigError, messageOf, systemFault } from "../errors.ts";
+import { checkBounds } from "./bounds.ts";
 import { checkConfig } from "./check_config.ts";
+import { isObject } from "./settings.ts";
 
 export interface LoadOptions {
   /** Reads standard input to its end, for the file `-`. */
@@ -39,7 +41,7 @@ export async function loadFiles(paths: readonly string[], options: LoadOptions):
   for (const path of paths) {
     const name = path === "-" ? "stdin" : path;
     const text = await readFile(path, options);
-    const value = await readText(text, name);
+    const value = withoutEmptySections(await readText(text, name));
     try {
       checkConfig(value);
       sources.push({ name, text, document: value });
@@ -63,31 +65,67 @@ async function readFile(path: string, { stdin }: LoadOptions): Promise<string> {
   }
 }
 
-/**
- * The value of a text in JSON or YAML; `name` is that of its file. An empty text is an empty configuration. Rejects with
- * `ConfigError` that names the line.
- */
-export async function readText(text: string, name: string): Promise<unknown> {
-  const trimmed = text.replace(/^\uFEFF/, "");
-  const isJson = /\.json$/i.test(name);
-  if (isJson || /^\s*[{[]/.test(trimmed)) {
-    try {
-      return JSON.parse(trimmed);
-    } catch (error) {
-      if (isJson) throw new ConfigError(`${name}: ${messageOf(error)}`, { cause: error });
-    }
-  }
-  return await readYaml(trimmed, name);
+/** A section whose items are all commented out. */
+function withoutEmptySections(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([, section]) => section !== null));
 }
 
-async function readYaml(text: string, name: string): Promise<unknown> {
+/**
+ * The value of a text in JSON or YAML; `name` is that of its file. An empty text is an empty configuration. Rejects with
+ * `ConfigError` that names the file, and the line where it can be had.
+ */
+export async function readText(text: string, name: string): Promise<unknown> {
+  const body = text.replace(/^\uFEFF/, "");
+  const value = await parse(body, name);
+  checkBounds(value, name);
+  return value;
+}
+
+async function parse(text: string, name: string): Promise<unknown> {
+  const isJson = /\.json$/i.test(name);
+  if (!isJson && !/^\s*[{[]/.test(text)) return await parseYaml(text, name);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!isJson) return await parseYaml(text, name);
+    const { lineOfFault } = await import("./line_of.ts");
+    const line = await lineOfFault(text);
+    // What follows is the place, or the text there.
+    const [reason] = messageOf(error).split(/ at position |, (?:\.\.\.)?"/);
+    throw new ConfigError(`${name}${line === undefined ? "" : `:${line}`}: ${reason}`, { cause: error });
+  }
+}
+
+async function parseYaml(text: string, name: string): Promise<unknown> {
   // @ts-types="../../tests/deno_std.d.ts"
   const { parse } = await import("@std/yaml");
   try {
-    return parse(text) ?? {};
+    return plainDates(parse(text)) ?? {};
   } catch (error) {
-    throw new ConfigError(`${name}: ${messageOf(error)}`, { cause: error });
+    if (error instanceof RangeError) throw new ConfigError(`${name}: nested too deeply`, { cause: error });
+    const { line } = error as { line?: number };
+    // What follows is the place, and the text there.
+    const [reason] = messageOf(error).split(/ at line \d+, column \d+/);
+    throw new ConfigError(`${name}${line === undefined ? "" : `:${line}`}: ${reason}`, { cause: error });
   }
+}
+
+/** YAML takes what looks like a date for one; nobody here means that. */
+function plainDates(value: unknown): unknown {
+  const seen = new Set<unknown>();
+  const visit = (value: unknown): unknown => {
+    if (value instanceof Date) return value.toISOString().replace(/T00:00:00\.000Z$/, "");
+    if (typeof value !== "object" || value === null || seen.has(value)) return value;
+    seen.add(value);
+    const holder = value as Record<string, unknown>;
+    for (const [key, inner] of Object.entries(holder)) {
+      if (inner instanceof Date) Object.defineProperty(holder, key, { value: visit(inner), enumerable: true });
+      else visit(inner);
+    }
+    return value;
+  };
+  return visit(value);
 }
 
 function merge(documents: readonly ConfigDocument[]): ConfigDocument {
@@ -103,16 +141,19 @@ function merge(documents: readonly ConfigDocument[]): ConfigDocument {
 
 async function explain(sources: readonly Source[], error: unknown): Promise<unknown> {
   if (!(error instanceof ConfigError)) return error;
-  const match = /^(\w+)\[(\d+)\]/.exec(error.message);
-  const section = lists.find((list) => list === match?.[1]);
-  if (!match || !section) return sources[0] ? await explainIn(sources[0], error) : error;
-  let index = Number(match[2]);
+  const [, section, position, rest = ""] = /^(\w+)(?:\[(\d+)\])?(.*)$/s.exec(error.message) ?? [];
+  if (section === "admin") {
+    const key = /^\.(\w+)/.exec(rest)?.[1] ?? "";
+    const source = sources.findLast(({ document }) => document.admin && key in document.admin);
+    if (source) return await explainIn(source, error);
+  }
+  const list = lists.find((list) => list === section);
+  if (!list || position === undefined) return sources.length === 1 ? await explainIn(sources[0]!, error) : error;
+  // Each file counts from 0.
+  let index = Number(position);
   for (const source of sources) {
-    const length = source.document[section]?.length ?? 0;
-    if (index < length) {
-      const message = `${section}[${index}]${error.message.slice(match[0].length)}`;
-      return await explainIn(source, new ConfigError(message, { cause: error }));
-    }
+    const length = source.document[list]?.length ?? 0;
+    if (index < length) return await explainIn(source, new ConfigError(`${list}[${index}]${rest}`, { cause: error }));
     index -= length;
   }
   return error;

@@ -80,7 +80,19 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
   // Its clients had a local IP address like all others, without effect.
   if (spec.protocol === "UnixDomainSocket" && isObject(spec.bind)) delete spec.bind;
   if (spec.protocol === "UDP" && place === "listener") restrictPeers(spec, at, outermost);
+  if (spec.protocol === "Metric") checkCounterNames(spec, at);
   return withoutUnknown(spec, use, outermost);
+}
+
+const counterNames = ["byteCounterName", "packetCounterName"];
+
+/** Names that the original takes for counters, of which it makes nothing. */
+function checkCounterNames(spec: SpecDocument, at: string): void {
+  for (const key of counterNames) {
+    const name = spec[key];
+    if (name === undefined || typeof name === "string" && /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) continue;
+    throw new ConfigError(`${at}.${key}: ${JSON.stringify(name)} is not the name of a metric`);
+  }
 }
 
 /** A UDP listener's `connect` and `options.mode`: whom it serves, and whether it waits for them. */
@@ -151,8 +163,9 @@ function knownKeys(spec: SpecDocument, registry: Registry, outermost: boolean): 
   return keys;
 }
 
-/** `port` and `bind` of those that connect to nobody: the original's users write them, and they mean nothing. */
+/** What the original's users write, and what means nothing: `port` and `bind` of those that connect to nobody. */
 function isSurplus({ protocol: name }: SpecDocument, key: string, { protocols }: Registry): boolean {
+  if (name === "Metric" && counterNames.includes(key)) return true;
   if (key !== "port" && key !== "bind") return false;
   if (name === "JSONSocket") return true;
   const protocol = protocols.find((protocol) => protocol.name === name);

@@ -6,6 +6,7 @@ import type {
   ListenerOptionsDocument,
   RetryDocument,
 } from "../config/document.ts";
+import { checkBounds } from "../config/bounds.ts";
 import {
   checkSettings,
   clusterSettings,
@@ -23,17 +24,6 @@ import type { ClusterSettings, EndPointObject, RouteObject, RuleObject } from ".
 /** Path of `key` inside of what is at `at`. */
 export function join(at: string, key: string): string {
   return at === "" ? key : `${at}.${key}`;
-}
-
-const maxDepth = 100;
-
-/** Refuses what is nested so deeply that nobody can have meant it, before anything recurses into it. */
-export function checkDepth(kind: KindWord, document: unknown, at: string): void {
-  let level: unknown[] = [document];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > maxDepth) throw new ObjectError(kind, at, `nested more than ${maxDepth} levels deep`);
-    level = level.flatMap((value) => typeof value === "object" && value !== null ? Object.values(value) : []);
-  }
 }
 
 export type PropertyType = "name" | "object" | "list" | "string or list" | "string or object";
@@ -58,9 +48,15 @@ export function allow(kind: KindWord, document: object, property: string, type: 
   if ((document as Record<string, unknown>)[property] !== undefined) need(kind, document, property, type, at);
 }
 
+/** Checks that what somebody gave is bounded, and an object at all. */
+export function needGiven(kind: KindWord, document: unknown, at: string): void {
+  within(kind, at, () => checkBounds(document, at || "definition"));
+  needDefinition(kind, document, at);
+}
+
 /** Checks that a definition is an object at all. */
 export function needDefinition(kind: KindWord, document: unknown, at: string): void {
-  if (isObject(document)) return checkDepth(kind, document, at);
+  if (isObject(document)) return;
   throw new ObjectError(kind, at, "An object (a set of key-value pairs) is expected");
 }
 

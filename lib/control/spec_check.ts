@@ -7,6 +7,7 @@ import type { ParsedAddress } from "../config/endpoint_parser.ts";
 import { planEndpoint } from "../config/endpoint_planner.ts";
 import { type Place, unknownKey } from "../config/stack.ts";
 import { ConfigError } from "../errors.ts";
+import { checkPredicateKeys } from "../metadata/predicate.ts";
 import type { Direction, Registry } from "../protocol.ts";
 
 /** What a cluster's spec says about it. */
@@ -41,7 +42,10 @@ export function makeSpecCheck(registry: Registry, { unknownKeys, match }: SpecCh
 
   return {
     unknownKeys,
-    match,
+    match(predicate, at) {
+      if (unknownKeys === "refuse") checkPredicateKeys(predicate, at);
+      match?.(predicate, at);
+    },
     listener(spec, at) {
       plan(readListenerSpec(spec, use(at)), "listener", registry);
     },

@@ -317,7 +317,7 @@ Deno.test("documents that nest without end, or name keys of objects' nature, are
   for (let i = 0; i < 50_000; i++) deep = { transport: deep };
   assertStringIncludes(
     refusal(() => process.change((draft) => draft.addCluster({ name: "x", spec: deep } as never))),
-    "Cannot add cluster: nested more than",
+    "Cannot add cluster: definition: nested more than",
   );
   const hostile = JSON.parse('{"name": "__proto__", "spec": {"protocol": "TCP", "port": 1, "__proto__": {"x": 1}}}');
   process.change((draft) => draft.addCluster(hostile));
