@@ -1,7 +1,7 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { StreamError } from "../../lib/errors.ts";
+import { type L7mpError, StreamError } from "../../lib/errors.ts";
 import type { Context, Incoming } from "../../lib/protocol.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
 import { noFlows, relay, type RelaySummary } from "../../lib/stream/relay.ts";
@@ -249,6 +249,45 @@ for (const framing of ["Content-Length: 9\r\n\r\nhal", "Transfer-Encoding: chunk
     await assertRejects(() => rest, StreamError);
   });
 }
+Deno.test("an answer that comes before the request is complete is passed on; the caller may then stop, or go on", async () => {
+  const wire = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhal";
+  const answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
+  const stops = await exchange(wire);
+  await until(stops.server, "hal");
+  await stops.server.write(bytesOf(answer));
+  assertStringIncludes(await until(stops.caller, "no"), "413 Content Too Large");
+  // The end of the answer has to pass, too.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  stops.caller.abort();
+  const { end, error } = await stops.ended;
+  assertEquals([end, (error as L7mpError).level], ["error", "info"]);
+
+  const goes = await exchange(wire);
+  await until(goes.server, "hal");
+  await goes.server.write(bytesOf(answer));
+  await until(goes.caller, "no");
+  await goes.caller.write(bytesOf("f-done"));
+  assertEquals(await until(goes.server, "done"), "f-done");
+  assertEquals((await goes.ended).end, "eof");
+  await goes.caller.write(bytesOf(get));
+  const next = await goes.incoming.next!(never);
+  (await next!.accept(never)).abort();
+});
+Deno.test("an answer to a caller that is still sending can be read after the session has ended", async () => {
+  const { caller, stream } = await given("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhal", 200, [[
+    "Content-Length",
+    "2",
+  ]]);
+  assertEquals(textOf((await stream.read())!), "hal");
+  const reading = stream.read().catch(() => {});
+  await stream.write(bytesOf("ok"));
+  await stream.closeWrite();
+  stream.abort(new StreamError("the other side takes no more"));
+  assertStringIncludes(textOf(await readAll(caller)), "\r\n\r\nok");
+  caller.abort();
+  await reading;
+});
+
 Deno.test("a server that is slow holds its caller back, and the reverse", async () => {
   const upload = connection();
   await upload[0].write(bytesOf(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${2 ** 30}\r\n\r\n`));

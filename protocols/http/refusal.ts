@@ -78,11 +78,16 @@ export function httpDate(): string {
  * Resolves when the answer has been handed over. Never rejects, since the caller may be gone already. The answer goes
  * out at once, before this function returns, where nothing stands in the way.
  */
-export async function refuse(lower: ByteStream, refusal: Refusal, pending?: Promise<unknown>): Promise<void> {
+export function refuse(lower: ByteStream, refusal: Refusal, pending?: Promise<unknown>): Promise<void> {
+  return leave(lower, pending, encodeRefusal(refusal));
+}
+
+/** As `refuse`, with nothing to add to what has been said: the caller can still read it while it is sending. */
+export async function leave(lower: ByteStream, pending?: Promise<unknown>, last?: Uint8Array): Promise<void> {
   // Also bounds a caller that does not read the answer.
   const timer = setTimeout(() => lower.abort(), drainMs);
   try {
-    await lower.write(encodeRefusal(refusal));
+    if (last) await lower.write(last);
     await lower.closeWrite();
   } catch {
     // The caller is gone; the error that led here is the one to tell.

@@ -10,7 +10,7 @@ import type { Framing } from "./framing.ts";
 import { encodeHead, listOf, type RequestHead } from "./head.ts";
 import { MessageWriter, type Start } from "./message_writer.ts";
 import { named } from "./named.ts";
-import { type Refusal, refuse } from "./refusal.ts";
+import { leave, type Refusal, refuse } from "./refusal.ts";
 import type { HttpSpec } from "./spec.ts";
 
 export interface ServerStreamParts {
@@ -120,7 +120,10 @@ export class HttpServerStream implements ByteStream {
       if (this.#bodyBytes <= max_body) return data;
       throw new LimitError(`request body of more than ${max_body} bytes (max-body)`, { code: "BODY_TOO_BIG" });
     } catch (error) {
-      throw named(this.info.name, error);
+      const fault = named(this.info.name, error);
+      // A caller that has its answer may leave the rest of its request unsaid.
+      if (fault instanceof StreamError && this.#writer.complete) fault.level = "info";
+      throw fault;
     }
   }
 
@@ -167,8 +170,9 @@ export class HttpServerStream implements ByteStream {
   }
 
   /**
-   * A complete exchange leaves the connection to the next request where there can be one. An answer that has not begun
-   * becomes one that says what went wrong; one that has is cut by a reset, or ended by a plain close.
+   * A complete exchange leaves the connection to the next request where there can be one; a complete answer to a request
+   * that goes on can still be read. An answer that has not begun becomes one that says what went wrong; one that has is
+   * cut by a reset, or ended by a plain close.
    */
   abort(reason?: unknown): void {
     if (!this.#gate.abort(reason)) return;
@@ -180,6 +184,8 @@ export class HttpServerStream implements ByteStream {
     } else if (!started) {
       this.#writer.stop();
       this.#goodbye = refuse(this.#connection, this.#apology(reason), this.#reading);
+    } else if (complete && !this.#upgraded) {
+      this.#goodbye = leave(this.#connection, this.#reading);
     } else if (reason !== undefined) {
       this.#writer.stop();
       this.#connection.abort(reason);

@@ -410,6 +410,7 @@ Deno.test("HTTP-LISTEN closes a connection whose request was not read to its end
   await caller.say(`lo${get}`).catch(() => {});
   assertEquals(await incoming.next!(never), null);
   assertStringIncludes(await caller.rest(), "200 OK");
+  caller.peer.abort();
 });
 Deno.test("HTTP-LISTEN has no next caller where one was refused", async () => {
   const caller = kept();
