@@ -38,7 +38,7 @@ export function catalog(registry: Registry): readonly TypeEntry[] {
   };
   return [
     ...registry.protocols.flatMap((protocol) => addressEntries(protocol, protocol.kind, stackOf)),
-    ...registry.layers.flatMap((layer) => addressEntries(layer, layer.gives, stackOf)),
+    ...registry.layers.flatMap((layer) => addressEntries(layer, kindOf(layer, registry), stackOf)),
     ...registry.transforms.flatMap(transformEntries),
   ];
 }
@@ -55,6 +55,11 @@ export function layerOptions({ spec, types }: Layer): readonly OptionEntry[] {
 }
 
 type Plugin = Pick<Protocol | Layer, "name" | "types" | "spec" | "end">;
+
+/** What a layer gives over its base. */
+function kindOf({ gives, base }: Layer, { protocols }: Registry): string {
+  return gives === "same" ? protocols.find(({ name }) => name === base)?.kind ?? gives : gives;
+}
 
 function addressEntries<P extends Plugin>(
   plugin: P,
