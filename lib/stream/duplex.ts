@@ -25,7 +25,8 @@ export interface AdaptedDuplex {
 
 /**
  * A Duplex over `lower`, which it owns: destroyed with an error it aborts `lower` with it; destroyed without one, as
- * after the end of both halves, it closes `lower` plainly and loses nothing that was written. Half-close, end and
+ * after the end of both halves, it closes `lower` plainly and loses nothing that was written; what is behind `lower` (a
+ * program) may leave by itself first, and whoever does not wait for that aborts `lower`. Half-close, end and
  * back-pressure pass in both directions. `onBytes` is called for each block that comes from `lower`.
  */
 export async function toDuplex(lower: ByteStream, onBytes: () => void = () => {}): Promise<AdaptedDuplex> {
@@ -71,7 +72,8 @@ export async function toDuplex(lower: ByteStream, onBytes: () => void = () => {}
     },
     destroy(error, done) {
       wake();
-      lower.abort(error ?? undefined);
+      if (error || !lower.finished) lower.abort(error ?? undefined);
+      else leave(lower);
       done(error);
     },
   });
@@ -96,6 +98,12 @@ export async function toDuplex(lower: ByteStream, onBytes: () => void = () => {}
       wake();
     },
   };
+}
+
+/** Ends `lower`, and lets go of it when what is behind it is gone. */
+function leave(lower: ByteStream): void {
+  const release = () => lower.abort();
+  lower.closeWrite().then(() => lower.finished!()).then(release, release);
 }
 
 /** A `ByteStream` over a Duplex, which it owns. `onRead` is called after each fetch from it: for `demand`. */

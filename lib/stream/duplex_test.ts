@@ -59,6 +59,35 @@ Deno.test("toDuplex() closes plainly after the end of both halves", async () => 
   assertEquals(seen.aborts, [undefined]);
 });
 
+Deno.test("toDuplex() lets what is behind the stream below leave by itself, and only then lets go of it", async () => {
+  for (const destroyed of [false, true]) {
+    const [near, far] = bytePair();
+    const { stream, seen } = observed(far);
+    const asked = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    stream.finished = () => {
+      asked.resolve();
+      return gone.promise;
+    };
+    const { duplex } = await toDuplex(stream);
+    duplex.resume();
+    const closing = closed(duplex);
+    if (destroyed) duplex.destroy();
+    else {
+      duplex.end();
+      await near.closeWrite();
+    }
+    await closing;
+    assertEquals(await near.read(), null, "it does not hear that this was all");
+    await asked.promise;
+    assertEquals(seen.aborts, []);
+    gone.resolve();
+    await settledAt(() => seen.aborts.length, 5);
+    assertEquals(seen.aborts, [undefined]);
+    near.abort();
+  }
+});
+
 Deno.test("toDuplex() aborts with the error it is destroyed with", async () => {
   const [near, far] = bytePair();
   const { stream, seen } = observed(far);

@@ -162,7 +162,7 @@ export class TlsStream implements ByteStream {
       clearTimeout(timer);
       this.#drop();
     };
-    duplex.once("close", () => clearTimeout(timer));
+    duplex.once("close", drop);
     if (this.#writeEnd) this.#writeEnd.then(drop, drop);
     else this.socket.end(() => duplex.end(drop));
   }

@@ -205,7 +205,7 @@ export class WebSocketStream implements DatagramStream {
     const closed = reason instanceof EndedError && socket.readyState === closing;
     const unsent = reason === undefined && duplex.writableLength > 0;
     if ((close || answered || closed || unsent) && !duplex.destroyed) return this.#destroyLater();
-    if (reason !== undefined) lower.abort(reason);
+    lower.abort(reason);
     socket.terminate();
     duplex.destroy();
   }
@@ -231,9 +231,12 @@ export class WebSocketStream implements DatagramStream {
 
   /** Drops the connection when the peer has closed it too, or has had the time to. */
   #destroyLater(): void {
-    const { duplex } = this.#parts.adapted;
+    const { lower, adapted: { duplex } } = this.#parts;
     const timer = setTimeout(() => duplex.destroy(), closingMs);
-    duplex.once("close", () => clearTimeout(timer));
+    duplex.once("close", () => {
+      clearTimeout(timer);
+      lower.abort();
+    });
     this.#parts.socket.resume();
   }
 

@@ -113,8 +113,24 @@ tlsCase("E46", "TLS over a program", async (run) => {
     new URL("../../main.ts", import.meta.url).pathname
   } - unix\\:${unix}`;
   const args = ["-t5", "-", `tls:${program},snihost=localhost,cafile=${path("ca.pem")}`];
-  // The program may still be about to exit when its session ends, and then says by which signal it did.
-  assertEquals(await run.out(args, { input: "a", stderr: "any" }), "a");
+  assertEquals(await run.out(args, { input: "a" }), "a");
+});
+
+tlsCase("E46", "a program below TLS, or a WebSocket, is not hurried at the end", async (run) => {
+  const [unix, plain] = [run.path("s"), run.path("w")];
+  await run.serve([`tls+unix-listen://${unix},fork,${own()}`, "PIPE"], { unix });
+  await run.serve([`ws-u:unix-l:${plain},fork`, "ECHO"], { unix: plain });
+  const script = run.path("script");
+  const [left, main] = [run.path("left"), new URL("../../main.ts", import.meta.url).pathname];
+  await Deno.writeTextFile(
+    script,
+    `'${Deno.execPath()}' run -A '${main}' - "unix:$1"; exec >&-; sleep 0.3; echo left >>${left}\n`,
+  );
+  const tls = `tls:exec:sh ${script} ${unix},snihost=localhost,cafile=${path("ca.pem")}`;
+  for (const address of [tls, `ws-c:exec:sh ${script} ${plain}`]) {
+    assertEquals(await run.out(["-t5", "-", address], { input: "a\n" }), "a\n", address);
+  }
+  assertEquals(await Deno.readTextFile(left), "left\nleft\n");
 });
 
 tlsCase("E47", "a caller that says nothing does not delay the next", async (run) => {
