@@ -20,8 +20,8 @@ export function checkBounds(value: unknown, what: string): void {
         throw new ConfigError(`${what}: ${one} is not a value of JSON; write it as a text`);
       }
       if (typeof one !== "object" || one === null) continue;
-      if (!Array.isArray(one) && Object.getPrototypeOf(one) !== Object.prototype) {
-        throw new ConfigError(`${what}: a value of type ${one.constructor?.name ?? "object"} is not one of JSON`);
+      if (!Array.isArray(one) && ![Object.prototype, null].includes(Object.getPrototypeOf(one))) {
+        throw new ConfigError(`${what}: a value of type ${one.constructor.name} is not one of JSON`);
       }
       for (const inner of Object.values(one)) {
         next.push(inner);
