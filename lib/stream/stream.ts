@@ -41,7 +41,10 @@ export interface StreamInfo {
 export interface AnswerHead {
   readonly status: number;
   readonly reason?: string;
-  /** What is said about the connection and about chunks is left to the listener. */
+  /**
+   * What is said about the connection and about chunks is left to the listener. A Content-Length counts: a body of another
+   * length is then cut, so it is left out where the body is changed under way (`Context.transformed`).
+   */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Header lines after the body, asked for at its end. */
   trailers?(): readonly (readonly [name: string, value: string])[];

@@ -16,8 +16,6 @@ export interface AnswerParts {
   readonly given: AnswerHead | undefined;
   /** Length of the body where it is known because it has ended. */
   readonly length: number | undefined;
-  /** The length that the other side tells is not that of what comes here. */
-  readonly transformed: boolean;
   /** The connection may carry another request. */
   readonly keepAlive: boolean;
 }
@@ -65,9 +63,9 @@ function statusLine(status: number, given: AnswerHead | undefined): string {
   return given?.reason === undefined ? statusText(status) : `${status} ${given.reason}`;
 }
 
-/** The length that was told counts unless the body has been changed under way; what differs from it is then a cut. */
-function framingOf({ request, given, length, transformed }: AnswerParts, bodiless: boolean): Framing {
-  const told = given && !transformed && !bodiless ? lengthOf(given) : undefined;
+/** The length that was told counts: a body that differs from it is cut. */
+function framingOf({ request, given, length }: AnswerParts, bodiless: boolean): Framing {
+  const told = given && !bodiless ? lengthOf(given) : undefined;
   if (told !== undefined) return { kind: "length", length: told };
   if (length !== undefined) return { kind: "length", length };
   return { kind: request.version === "1.1" ? "chunked" : "close" };
@@ -79,8 +77,8 @@ function framingLines(framing: Framing): HeaderLine[] {
 }
 
 /** Of an answer without a body: the length it would have had (RFC 9110 section 8.6), which 204 never has. */
-function toldLength({ given, transformed }: AnswerParts, status: number): HeaderLine[] {
-  const told = given && !transformed && status !== 204 ? lengthOf(given) : undefined;
+function toldLength({ given }: AnswerParts, status: number): HeaderLine[] {
+  const told = given && status !== 204 ? lengthOf(given) : undefined;
   return told === undefined ? [] : [["Content-Length", String(told)]];
 }
 
@@ -89,7 +87,7 @@ function lengthOf({ headers }: AnswerHead): number | undefined {
   return told !== undefined && /^\d{1,15}$/.test(told) ? Number(told) : undefined;
 }
 
-function withoutLength(lines: readonly HeaderLine[]): readonly HeaderLine[] {
+export function withoutLength(lines: readonly HeaderLine[]): readonly HeaderLine[] {
   return lines.filter(([name]) => name.toLowerCase() !== "content-length");
 }
 

@@ -6,6 +6,7 @@ import { EndedError, LimitError, ProtocolError, StreamError } from "../../lib/er
 import type { Context } from "../../lib/protocol.ts";
 import { AbortGate } from "../../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
+import { withoutLength } from "./answer.ts";
 import { bodyEncoder } from "./body.ts";
 import { BodyReader, Connection, readHead } from "./connection.ts";
 import { type ForwardedRequest, forwardedRequest, withTrace } from "./forwarding.ts";
@@ -167,13 +168,18 @@ class HttpClientStream implements ByteStream {
       this.#head = head;
       this.#answered.resolve();
       this.#tell(head);
-      const { status, reason, lines: headers } = head;
-      if (this.#parts.forwarded) {
-        this.#parts.context.downstream?.respond?.({ status, reason, headers, trailers: () => body.trailers });
-      }
+      this.#passOn(head, body);
       return body;
     }
     throw new LimitError(`more than ${maxInterim} interim answers`, { code: "TOO_MANY_INTERIM" });
+  }
+
+  /** Gives the answer's head to the caller of the session. */
+  #passOn({ status, reason, lines }: ResponseHead, body: BodyReader): void {
+    const { forwarded, context: { downstream, transformed } } = this.#parts;
+    if (!forwarded) return;
+    const headers = transformed ? withoutLength(lines) : lines;
+    downstream?.respond?.({ status, reason, headers, trailers: () => body.trailers });
   }
 
   #upgrade(): void {

@@ -182,7 +182,7 @@ function addressed(
   const told = (wanted: string) =>
     forwarded === "set" ? [] : lines.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
   const callers = told("x-forwarded-for");
-  if (remote && remote.family !== "unix") callers.push(remote.host);
+  if (remote && remote.family !== "unix") callers.push(remote.host.replace(/^::ffff:(?=\d+\.)/, ""));
   // What a proxy before this one has seen is nearer to the truth.
   const protocol = told("x-forwarded-proto")[0] ?? (facts?.tls ? "https" : "http");
   const askedFor = told("x-forwarded-host")[0] ?? host;

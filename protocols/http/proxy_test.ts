@@ -29,10 +29,10 @@ async function serve(
   [caller, lower]: [ByteStream, ByteStream],
   settings: { listener?: Record<string, unknown>; cluster?: Record<string, unknown>; context?: Partial<Context> } = {},
 ): Promise<Exchange> {
-  const context = testContext({ followUps: true, ...settings.context });
+  const context = testContext({ followUps: true });
   const incoming = await http.server!(lower, http.spec.parse(settings.listener ?? {}, ""), context);
   const [server, below] = bytePair({ info: { remote: { family: "inet", host: "10.0.0.1", port: 80 } } });
-  const own = { ...context, downstream: incoming.info };
+  const own = { ...context, ...settings.context, downstream: incoming.info };
   const upstream = await http.client!(below, http.spec.parse(settings.cluster ?? {}, ""), own);
   const downstream = await incoming.accept(never);
   const way = { steps: [], payload: "byte" } as const;

@@ -81,8 +81,8 @@ export class HttpServerStream implements ByteStream {
   }
 
   #start(length: number | undefined): Start {
-    const { head: request, spec, keepAlive, context: { transformed = false } } = this.#parts;
-    const start = startAnswer({ request, spec, given: this.#given, length, transformed, keepAlive });
+    const { head: request, spec, keepAlive } = this.#parts;
+    const start = startAnswer({ request, spec, given: this.#given, length, keepAlive });
     this.#endsByClose = start.endsByClose;
     return start;
   }
