@@ -13,7 +13,7 @@ export const http: Layer<HttpSpec> = {
       names: ["HTTP", "HTTP-CONNECT"],
       role: "connect",
       parameters: { form: "host:port", path: true, defaultPort: 80 },
-      help: "Send a request: its body goes out, the answer's comes back",
+      help: "Send a request: its body goes out, the answer's comes back; behind HTTP-LISTEN a reverse proxy",
     },
     {
       names: ["HTTP-LISTEN", "HTTP-L", "L-HTTP", "LISTEN-HTTP"],
