@@ -155,7 +155,8 @@ export interface Layer<Spec = unknown> {
   readonly tellsCaller?: boolean;
   /** A connection carries callers one after another, each a session of its own (HTTP): see `Incoming.next`. */
   readonly sequential?: boolean;
-  check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
+  /** As of `Protocol`; `type` is the name the user knows the address by, where it has one: `WSS-LISTEN`. */
+  check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction; type?: string }): void;
   /**
    * Called once before the first `client` or `server`, for a listener before it accepts: warns of what the options do
    * not do, and loads what the first caller would wait for.

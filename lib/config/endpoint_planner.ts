@@ -54,7 +54,8 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
       level.at ?? at,
     );
     if (level.layer?.proxy) Object.assign(spec as Settings, { proxy: proxyName(levels.slice(i + 1)) });
-    plugin.check?.(spec, { role, direction });
+    const type = mainLevel(stack.levels).type ?? level.type;
+    plugin.check?.(spec, { role, direction, type: type?.names[0] });
     return spec;
   });
   const base = levels.at(-1)! as Extract<Level, { protocol: unknown }>;

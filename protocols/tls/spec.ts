@@ -197,8 +197,11 @@ export function isIpAddress(name: string): boolean {
 }
 
 /** Combinations that make no sense, before anything opens. */
-export function checkCombinations(spec: TlsSpec, role: AddressType["role"]): void {
-  const name = role === "listen" ? "OPENSSL-LISTEN" : "OPENSSL";
+export function checkCombinations(
+  spec: TlsSpec,
+  role: AddressType["role"],
+  name = role === "listen" ? "OPENSSL-LISTEN" : "OPENSSL",
+): void {
   checkRole(name, tlsSpec.fields, spec, role);
   const fail = (text: string) => {
     throw new ConfigError(`${name}: ${text}`);

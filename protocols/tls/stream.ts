@@ -56,13 +56,14 @@ export class TlsStream implements ByteStream {
     let lowerEnded = false;
     // Before the library's own listener, which makes of it the same end as of a close_notify.
     duplex.prependListener("end", () => lowerEnded = true);
-    duplex.on("error", () => this.#fail(this.#adapted.lowerError ?? closed(name)));
+    duplex.on("error", () => this.#fail(this.#lost(this.#adapted.lowerError ?? closed(name))));
     // Decrypted bytes are taken here: they need no second queue, and the end shows its cause only now.
     socket.push = (chunk: Uint8Array | null) => {
       if (chunk !== null) this.#queue.push(chunk);
       // In TLS 1.3 all that a client has to say may come with the end of its handshake, and before we are told of that.
       else if (!this.#machine.isEstablished()) {
-        this.#fail(this.#adapted.lowerError ?? closedInHandshake(this.#lower.info.name));
+        const { lowerError } = this.#adapted;
+        this.#fail(lowerError ? this.#lost(lowerError) : closedInHandshake(this.#lower.info.name));
       } else if (lowerEnded && !this.#ended) this.#fail(this.#adapted.lowerError ?? cutError(name));
       else this.#ended = true;
       this.#wake();
@@ -73,10 +74,15 @@ export class TlsStream implements ByteStream {
     socket.on("error", (error) => {
       const { lowerError } = this.#adapted;
       const { name: peer } = this.#lower.info;
-      if (lowerError !== undefined) this.#fail(lowerError);
+      if (lowerError !== undefined) this.#fail(this.#lost(lowerError));
       else this.#fail(this.#established ? streamFault("read", name, error) : handshakeError(peer, error));
     });
     socket.on("close", () => this.#fail(closed(name)));
+  }
+
+  /** A fault of the stream below, in words that tell of the handshake while that lasts. */
+  #lost(error: unknown): unknown {
+    return this.#established ? error : handshakeError(this.#lower.info.name, error);
   }
 
   /** Resolves when `event` tells that the handshake is done; rejects when it failed, or with the signal's reason. */

@@ -38,8 +38,8 @@ export const tls: Layer<TlsSpec> = {
   base: "TCP",
   spec: tlsSpec,
 
-  check(spec, { role }) {
-    checkCombinations(spec, role);
+  check(spec, { role, type }) {
+    checkCombinations(spec, role, type);
     endpointOf(spec, role);
   },
 

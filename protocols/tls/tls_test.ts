@@ -441,6 +441,17 @@ test("server() names a client that leaves in the handshake", async () => {
   }
 });
 
+test("both sides say that a connection was reset in the handshake", async () => {
+  for (const role of ["server", "client"] as const) {
+    const [near, far] = bytePair();
+    const shaking = tls[role]!(far, specOf(role === "server" ? good : trusting), testContext()).catch((error) => error);
+    near.abort(new StreamError("pulled the plug"));
+    const error = await shaking;
+    assertMatch(error.message, /^TLS handshake with memory failed: (read|write)\(memory\): Connection reset by peer$/);
+    assertEquals([error.code, error.retryable], ["ECONNRESET", true]);
+  }
+});
+
 test("server() gives up a silent client after handshake-timeout", async () => {
   const { message, code } = await rawClient(bytesOf("\x16\x03\x01"), false, { handshake_timeout: 50 });
   assertEquals(message, "TLS handshake with memory failed: not done within 0.05 s (handshake-timeout)");

@@ -180,6 +180,18 @@ tlsCase("tls", "files are checked before anything listens", async (run) => {
   }
 });
 
+tlsCase("tls", "a missing certificate is asked for by the name that was written", async (run) => {
+  for (
+    const [address, name] of [["WSS-L:0", "WSS-LISTEN"], ["https-l:0", "HTTPS-LISTEN"], [
+      "tls-l:0",
+      "OPENSSL-LISTEN",
+    ]]
+  ) {
+    const stderr = new RegExp(`E ${name}: no certificate given; use option cert$`);
+    await run.spawn([`${address},bind=127.0.0.1`, "PIPE"], { code: 1, stderr }).end();
+  }
+});
+
 tlsCase("tls", "programs know the client's certificate and the connection", async (run) => {
   const port = run.port();
   const options = `cert=${path("server-both.pem")},cafile=${path("ca.pem")},alpn=x`;
