@@ -70,7 +70,7 @@ export class Proxy {
   readonly #sessions = new Map<string, Running>();
   /** Sessions that have ended and are still shown, oldest first, with what forgets them. */
   readonly #tracked = new Map<string, { readonly session: Session; readonly timer: ReturnType<typeof setTimeout> }>();
-  readonly #shared = new Map<object, unknown>();
+  readonly #shared = new WeakMap<object, unknown>();
   readonly #totals = { ...noFlows(), dropped: 0 };
   #sessionEnded = Promise.withResolvers<void>();
   #cut: StreamError | undefined;

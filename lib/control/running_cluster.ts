@@ -6,7 +6,8 @@ import { planEndpoint } from "../config/endpoint_planner.ts";
 import type { ParsedAddress } from "../config/endpoint_parser.ts";
 import { readClusterSpec, transformForPlanner } from "../config/original_spec.ts";
 import type { Endpoint } from "../config/plan.ts";
-import { ConnectError, L7mpError } from "../errors.ts";
+import { faultKindOf } from "../cluster/outlier.ts";
+import { ConnectError } from "../errors.ts";
 import type { Direction, Registry } from "../protocol.ts";
 import { duration } from "../schema.ts";
 import type { Choice, Metadata, Upstream } from "../session/way.ts";
@@ -131,19 +132,12 @@ class ClusterChoice implements Choice {
   }
 
   failed(error: unknown): void {
-    this.#choice.failed(faultKind(error));
+    this.#choice.failed(faultKindOf(error));
   }
 
   release(): void {
     this.#choice.release();
   }
-}
-
-function faultKind(error: unknown): "connect" | "reset" | "timeout" | "error" {
-  if (!(error instanceof L7mpError)) return "error";
-  if (error.code === "ETIMEDOUT") return "timeout";
-  if (error.code === "ECONNRESET" || error.code === "EPIPE") return "reset";
-  return error instanceof ConnectError ? "connect" : "error";
 }
 
 /** A cluster may still come: the attempt may be made again. */

@@ -19,7 +19,7 @@ import { openConnector, sendFirst } from "./connector.ts";
 import { EventLog } from "./event_log.ts";
 import { sessionMetadata } from "./metadata.ts";
 import { oneMessage } from "./one_message.ts";
-import { isBare, welcome, withEnds } from "./open.ts";
+import { welcome, withEnds } from "./open.ts";
 import { retryOf, withRetry } from "./retry.ts";
 import { Stage } from "./stage.ts";
 import { type Chain, fixedUpstream, type Metadata, type ServedListener, type Upstream, type Way } from "./way.ts";
@@ -306,6 +306,7 @@ export class Session {
     // A layer may have found out who it really is.
     this.#source = printPeer(caller.info);
     this.#info = caller.info;
+    this.#metadata = undefined;
     let opened: Omit<Opened, "downstream">;
     try {
       listener.admit?.(() => this.metadata);
@@ -336,7 +337,8 @@ export class Session {
       () => withRetry(async () => way.chains(), retry, context.signal, this.#log, this.#target),
     );
     const transformed = ingress.steps.length + ingress.stages.length + egress.steps.length + egress.stages.length > 0;
-    const own = { ...context, downstream, metadata: way.metadata, transformed };
+    const metadata = way.metadata ?? sessionMetadata(this.name, downstream);
+    const own = { ...context, downstream, metadata, transformed };
     const open = (upstream: Upstream, stage: Stage, signal: AbortSignal) => {
       const direction = upstream.shape?.direction ?? "both";
       return onSide("upstream", () => openConnector(upstream, retry, { ...own, direction, signal }, stage));
@@ -580,7 +582,8 @@ function idleTimeout({ session }: ServedListener, endpoint: Endpoint, target: En
 /** Forked datagram sessions have no end of their own, so silence ends them (addresses.md D7). */
 function defaultIdle(endpoint: Endpoint): number | undefined {
   const { listen, source, kind } = endpoint;
-  const endless = !("dual" in source) && source.protocol.end === "none" && isBare(endpoint);
+  const endless = !("dual" in source) && source.protocol.end === "none" &&
+    endpoint.layers.every(({ layer }) => layer.gives === "same");
   return listen?.fork && kind === "datagram" && endless ? 60_000 : undefined;
 }
 
