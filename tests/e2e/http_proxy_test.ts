@@ -276,6 +276,105 @@ acceptance("proxy", "no server is 502, a silent one 504, one that cuts its answe
   await assertRejects(() => peer.rest(), Deno.errors.ConnectionReset);
 }, { skip: noCurl });
 
+/** Starts l7mp with a configuration. */
+async function serveConfig(run: Run, port: number, yaml: string): Promise<void> {
+  const path = run.path("l7mp.yaml");
+  await Deno.writeTextFile(path, yaml);
+  await run.serve(["-c", path], { tcp: port }, { stderr: "any" });
+}
+
+acceptance("i-33", "clusters of HTTP: rewritten requests, and the statuses of what goes wrong (i-29)", async (run) => {
+  const port = run.port();
+  const back = await serveNginx(run);
+  const rule = (path: string, action: string) =>
+    `\n      - {match: {op: starts, path: /HTTP/url/path, value: ${path}}, action: ${action}}`;
+  const endpoint = "endpoints: [{spec: {address: 127.0.0.1}}]";
+  await serveConfig(
+    run,
+    port,
+    `listeners:
+  - name: web
+    spec: {protocol: HTTP, address: 127.0.0.1, port: ${port}}
+    rules:` +
+      rule("/deny", "{deny: {status: 403, reason: not for you}}") +
+      rule("/lost", "{route: nowhere}") +
+      rule("/dead", `{route: {destination: {spec: {protocol: HTTP, port: ${run.port()}}, ${endpoint}}}}`) +
+      rule("/empty", `{route: {destination: {spec: {protocol: HTTP, port: ${back}}}}}`) +
+      rule(
+        "/old",
+        `{rewrite: [{path: /HTTP/url/path, value: "asked?new"}, {path: /HTTP/headers/host, value: inside},
+          {path: /HTTP/headers/x-forwarded-for, value: 9.9.9.9}], route: {destination: back}}`,
+      ) +
+      rule("/asked", `{route: {destination: back, retry: {retry_on: always, num_retries: 3, timeout: 500}}}`) +
+      `
+clusters:
+  - {name: back, spec: {protocol: HTTP, port: ${back}}, ${endpoint}}
+`,
+  );
+  const url = `http://127.0.0.1:${port}`;
+  const code = ["-w", " %{http_code}"];
+  for (
+    const [path, expected] of [
+      ["/deny", /"content":"not for you"\}\n 403$/],
+      ["/lost", / 404$/],
+      ["/nothing-matches", / 404$/],
+      ["/dead", / 502$/],
+      ["/empty", / 503$/],
+      ["/old", /^GET \/asked\?new inside 9\.9\.9\.9, 127\.0\.0\.1 http 200$/],
+      ["/asked", /^GET \/asked 127\.0\.0\.1:\d+ 127\.0\.0\.1 http 200$/],
+    ] as const
+  ) {
+    assertMatch(await run.out([...code, `${url}${path}`], { program: curl }), expected, path);
+  }
+}, { skip: noNginx });
+
+acceptance(
+  "i-31",
+  "a cluster of WebSockets is asked for the caller's path, and a path gets 404 where it should",
+  async (run) => {
+    const [port, back] = [run.port(), run.port()];
+    const heads: string[] = [];
+    serveStreams(run, { tcp: back }, async (peer) => {
+      let head = "";
+      while (!head.endsWith("\r\n\r\n")) head += await peer.text(1);
+      heads.push(head);
+      await peer.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    });
+    await serveConfig(
+      run,
+      port,
+      `listeners:
+  - name: chat
+    spec: {protocol: WebSocket, address: 127.0.0.1, port: ${port}, path: /chat}
+    rules:
+      - action: {route: {destination: {spec: {protocol: WebSocket, port: ${back}}, endpoints: [{spec: {address: 127.0.0.1}}]}}}
+`,
+    );
+    const wish = ["-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13"];
+    const key = ["-H", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "-H", "X-Team: blue"];
+    const code = ["-o", "/dev/null", "-w", "%{http_code}"];
+    const asked = async (path: string) =>
+      await run.out([...wish, ...key, ...code, `http://127.0.0.1:${port}${path}`], { program: curl });
+    assertEquals(await asked("/other"), "404");
+    assertEquals(heads.length, 0);
+    assertEquals(await asked("/chat?room=1"), "502");
+    assertMatch(heads[0]!, /^GET \/chat\?room=1 HTTP\/1\.1\r\n/);
+    assertMatch(heads[0]!, new RegExp(`^Host: 127\\.0\\.0\\.1:${back}\r$`, "m"));
+    assertMatch(heads[0]!, /^x-team: blue\r$/im);
+  },
+  { skip: noCurl },
+);
+
+acceptance("i-33", "a listener with a path answers others with 404", async (run) => {
+  const port = run.port();
+  await run.serve([`HTTP-L:127.0.0.1:${port}/asked,fork`, `HTTP:127.0.0.1:${await serveNginx(run)}`], { tcp: port }, {
+    stderr: / W .*answered 404 to "GET \/file"/,
+  });
+  const code = ["-o", "/dev/null", "-w", "%{http_code}"];
+  assertEquals(await run.out([...code, `http://127.0.0.1:${port}/asked?x`], { program: curl }), "200");
+  assertEquals(await run.out([...code, `http://127.0.0.1:${port}/file`], { program: curl }), "404");
+}, { skip: noNginx });
+
 acceptance("proxy", "requests that could be read in two ways do not reach the server", async (run) => {
   const back = run.port();
   let calls = 0;
