@@ -6,7 +6,7 @@ import { planEndpoint } from "../../lib/config/endpoint_planner.ts";
 import { readClusterSpec, readListenerSpec, specForPlanner } from "../../lib/config/original_spec.ts";
 import type { Place } from "../../lib/config/stack.ts";
 import { registry } from "../../protocols/mod.ts";
-import { lenient, refusal, strict } from "./support.ts";
+import { lenient, Process, refusal, strict } from "./support.ts";
 
 function planned(spec: SpecDocument, place: Place = "listener"): SpecDocument {
   return specForPlanner(spec, { place, registry, at: "spec" });
@@ -149,6 +149,22 @@ Deno.test("specs are checked without an endpoint as far as they go", () => {
   // What can only be written is right for sessions that go one way.
   lenient.cluster({ protocol: "Stdio", stream: "stdout" }, "spec");
   lenient.listener({ protocol: "Stdio", stream: "stdin" }, "spec");
+});
+
+Deno.test("i-37: items of a JSONSocket's header stay as they were given, and a deleted endpoint is nowhere any more", () => {
+  const process = new Process();
+  const spec = { protocol: "JSONSocket", transport: { protocol: "UDP", port: 1 }, header: [{ path: "/labels" }] };
+  process.change((draft) =>
+    draft.addCluster({ name: "c", spec, endpoints: [{ name: "e", spec: { address: "localhost" } }] })
+  );
+  process.change((draft) => draft.deleteEndPoint("e", false));
+  assertEquals(process.snapshot.clusters.get("c")!.spec, {
+    protocol: "JSONSocket",
+    transport: { protocol: "UDP", port: 1 },
+    header: [{ path: "/labels" }],
+  });
+  assertEquals(process.endpoints, []);
+  process.change((draft) => draft.addEndPoint("c", { name: "e", spec: { address: "127.0.0.1" } }));
 });
 
 Deno.test("an endpoint may name a port where that means nothing", () => {
