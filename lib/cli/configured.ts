@@ -9,7 +9,7 @@ import type { Proxy } from "../proxy.ts";
 import { type ServedListener, servePlanned } from "../session/way.ts";
 import { applyProcessSettings, logSettings } from "./admin_settings.ts";
 import type { Arguments } from "./arguments.ts";
-import { readControlAddress } from "./control_address.ts";
+import { type ControlAddress, readControlAddress } from "./control_address.ts";
 import type { Host } from "./host.ts";
 import { documentOf } from "./run.ts";
 import { type Outlets, serveUntilEnd, type Service } from "./serve.ts";
@@ -33,7 +33,7 @@ export async function runConfigured(
   const { document } = loaded;
   // Without addresses it is a service, whose exit status tells what was wrong.
   if (given.config.length > 0 && given.words.length === 0) given.exitClass = true;
-  const own = ownListeners(given, registry);
+  const own = await ownListeners(given, registry);
   switch (given.mode) {
     case "plan": {
       const { printDocument } = await import("../config/printer.ts");
@@ -71,7 +71,7 @@ async function load(given: Arguments, registry: Registry, stdin: () => Promise<s
   return {
     document: {
       ...document,
-      ...((document.admin || admin) && { admin: { ...document.admin, ...admin } }),
+      admin: { ...(given.config.length === 0 && { log_level: given.log.level }), ...document.admin, ...admin },
       listeners: [...document.listeners ?? [], ...listeners ?? []],
     },
     explain,
@@ -99,24 +99,29 @@ async function addressesDocument(given: Arguments, registry: Registry): Promise<
 }
 
 /** The listeners of the REST API and the metrics, which are no objects of the configuration. Throws `ConfigError`. */
-function ownListeners(given: Arguments, registry: Registry): (name: string) => Promise<ServedListener | undefined> {
-  const addresses: Readonly<Record<string, { text: string | undefined; option: string; target: string }>> = {
-    admin: { text: given.adminAddress, option: "--admin", target: "CONTROLLER" },
-    metrics: { text: given.prometheusAddress, option: "--prometheus", target: "PROMETHEUS" },
-  };
-  return async (name) => {
-    const { text, option, target } = addresses[name]!;
-    if (text === undefined) return undefined;
-    const { word, local, certificates } = readControlAddress(text, option);
-    if (name === "admin" && !local && !certificates && given.adminTokenFile === undefined) {
-      throw new ConfigError(
-        `--admin=${text}: can be reached from elsewhere; give --admin-token-file=FILE or cafile=, or use 127.0.0.1`,
-      );
-    }
+async function ownListeners(given: Arguments, registry: Registry): Promise<readonly ServedListener[]> {
+  const { adminAddress, prometheusAddress } = given;
+  const serve = async (name: string, { word }: ControlAddress, target: string): Promise<ServedListener> => {
     const document = await documentOf({ ...given, words: [word, target], session: {}, server: undefined }, registry);
     const [planned] = planDocument(document, registry).listeners;
-    return { ...servePlanned(planned!), name: ` ${name}` };
+    // No object has a name with a blank.
+    return { ...servePlanned(planned!), name: `${name} listener` };
   };
+  const listeners: ServedListener[] = [];
+  if (adminAddress !== undefined) {
+    const address = readControlAddress(adminAddress, "--admin");
+    if (!address.local && !address.certificates && given.adminTokenFile === undefined) {
+      const cure = "give --admin-token-file=FILE or cafile=, or use 127.0.0.1";
+      throw new ConfigError(`--admin=${adminAddress}: can be reached from elsewhere; ${cure}`);
+    }
+    listeners.push(await serve("admin", address, "CONTROLLER"));
+  }
+  if (prometheusAddress !== undefined) {
+    listeners.push(
+      await serve("metrics", readControlAddress(prometheusAddress, "--prometheus", "/metrics"), "PROMETHEUS"),
+    );
+  }
+  return listeners;
 }
 
 async function explained<T>({ explain }: Loaded, action: () => Promise<T>): Promise<T> {
@@ -131,7 +136,7 @@ interface Parts {
   readonly given: Arguments;
   readonly registry: Registry;
   readonly outlets: Outlets;
-  readonly own: (name: string) => Promise<ServedListener | undefined>;
+  readonly own: readonly ServedListener[];
   readonly loaded: Loaded;
   readonly stdin: () => Promise<string>;
 }
@@ -176,11 +181,10 @@ class ConfiguredService implements Service {
       onAdmin: (admin) => this.#applyAdmin(admin),
     });
     this.#control = control;
-    const listeners = (await Promise.all([own("admin"), own("metrics")])).filter((one) => one !== undefined);
     try {
       await explained(loaded, async () => {
-        await control.reload(loaded.document);
-        await proxy.open(listeners);
+        await control.reload(loaded.document, "refuse");
+        await proxy.open(own);
       });
     } catch (error) {
       if (!(error instanceof L7mpError)) throw error;
@@ -197,7 +201,7 @@ class ConfiguredService implements Service {
     const { given, registry, outlets: { log }, stdin } = this.#parts;
     const again = async () => {
       const loaded = await load(given, registry, stdin);
-      await explained(loaded, () => this.#control!.reload(loaded.document));
+      await explained(loaded, () => this.#control!.reload(loaded.document, "refuse"));
       log.notice("config.reloaded", "configuration read again");
     };
     again().catch((error) => {

@@ -12,14 +12,19 @@ export interface ControlAddress {
 }
 
 /**
- * Reads `PORT`, `:PORT`, `HOST:PORT` or `unix:PATH`, which TLS options may follow. Throws `ConfigError`, naming
- * `option`.
+ * Reads `PORT`, `:PORT`, `HOST:PORT` or `unix:PATH`, which TLS options may follow. `only` is the one path that is
+ * served. Throws `ConfigError`, naming `option`.
  */
-export function readControlAddress(text: string, option: string): ControlAddress {
+export function readControlAddress(text: string, option: string, only?: string): ControlAddress {
   const [place = "", ...options] = text.split(",");
   const tls = options.some((one) => /^(cert|certificate|cafile)=/.test(one));
   const certificates = options.some((one) => one.startsWith("cafile="));
-  const settings = [...options, ...(certificates ? ["verify=1"] : []), "fork"].join(",");
+  const settings = [
+    ...options,
+    ...(certificates ? ["verify=1"] : []),
+    ...(only === undefined ? [] : [`path=${only}`]),
+    "fork",
+  ].join(",");
   const path = /^unix:(.+)$/i.exec(place)?.[1];
   if (path !== undefined) {
     if (tls) throw new ConfigError(`${option}: a UNIX socket takes no TLS options`);

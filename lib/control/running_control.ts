@@ -92,9 +92,10 @@ export class RunningControl implements Control, AsyncDisposable {
     });
   }
 
-  reload(document: ConfigDocument): Promise<void> {
+  /** `unknownKeys`: files are refused for them, callers of the REST API may say more than we know. */
+  reload(document: ConfigDocument, unknownKeys: "refuse" | "ignore" = "ignore"): Promise<void> {
     return this.#queued(async () => {
-      const next = await this.read(document);
+      const next = await this.#read(document, unknownKeys);
       await this.#apply(next, noEffects);
       this.#ready = true;
     });
@@ -102,7 +103,7 @@ export class RunningControl implements Control, AsyncDisposable {
 
   /** Checks `document` as `reload` does, and gives the objects it describes; nothing opens. */
   async check(document: ConfigDocument): Promise<Snapshot> {
-    const next = await this.read(document);
+    const next = await this.#read(document, "refuse");
     const { listeners, clusters } = this.#prepare(next);
     this.#checkRoutes(next, listeners, clusters, false);
     await disposeAll([...clusters.values()]);
@@ -150,9 +151,9 @@ export class RunningControl implements Control, AsyncDisposable {
     return result;
   }
 
-  async read(document: ConfigDocument): Promise<Snapshot> {
+  async #read(document: ConfigDocument, unknownKeys: "refuse" | "ignore"): Promise<Snapshot> {
     if (usesRegex(document)) await loadRegex();
-    return snapshotOf(document, this.snapshot, this.#naming, this.#check("refuse"));
+    return snapshotOf(document, this.snapshot, this.#naming, this.#check(unknownKeys));
   }
 
   #check(unknownKeys: "refuse" | "ignore"): SpecCheck {
