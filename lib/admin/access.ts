@@ -75,7 +75,7 @@ function checkHost(request: Request, caller: StreamInfo, hosts: readonly string[
 /** The name in a Host header, in lower case and without the port and a final dot. */
 function hostName(text: string): string | undefined {
   const match = /^(\[[0-9a-f:.%a-z]+\]|[^\s:/?#@[\]]+)(?::\d*)?$/i.exec(text);
-  return match?.[1]!.toLowerCase().replace(/\.$/, "");
+  return match?.[1]?.toLowerCase().replace(/\.$/, "");
 }
 
 function isAddress(name: string): boolean {

@@ -455,7 +455,12 @@ Deno.test("API: strict mode answers 422 with a list of what does not fit, in the
   });
   const wrong: readonly (readonly [method: string, path: string, body: unknown, dataPath: string])[] = [
     ["POST", "clusters", { cluster: { name: "a b", spec: { protocol: "Echo" } } }, ".requestBody.cluster.name"],
-    ["POST", "clusters", { cluster: { name: "x", spec: { protocol: "NoSuch" } } }, ".requestBody.cluster.spec"],
+    [
+      "POST",
+      "clusters",
+      { cluster: { name: "x", spec: { protocol: "NoSuch" } } },
+      ".requestBody.cluster.spec.protocol",
+    ],
     [
       "POST",
       "clusters",
@@ -648,6 +653,32 @@ function* places(value: unknown, path = ""): Iterable<[path: string, put: (root:
     yield* places(member, here);
   }
 }
+
+Deno.test("API: wrong types at every place of a configuration are 4xx or nothing, and change nothing", async () => {
+  for (const strict of [false, true]) {
+    const { ask, control } = await started({ strict });
+    const values = [null, 0, "", "x", true, [], [null], [[]], ["x"], {}, { a: 1 }];
+    const good = {
+      admin: { log_level: "info", hosts: ["a"] },
+      clusters: [{ name: "c", spec: { protocol: "TCP", port: 1 } }],
+      listeners: [{ name: "l", spec: { protocol: "TCP", port: 1 }, rules: "rl" }],
+      rulelists: [{ name: "rl", rules: ["r"] }],
+      rules: [{ name: "r", action: { route: "t" } }],
+      routes: [{ name: "t", destination: "c" }],
+      endpoints: [{ name: "e", cluster: "c", spec: { address: "x" } }],
+    };
+    for (const [path, put] of places(good)) {
+      for (const value of values) {
+        const config = structuredClone(good);
+        put(config, value);
+        const before = control.version;
+        const { status, text } = await ask("POST", "config", { body: config });
+        assert(status === 200 || status >= 400 && status < 500, `${path} = ${JSON.stringify(value)}: ${text}`);
+        assertEquals(control.version, before + (status === 200 ? 1 : 0));
+      }
+    }
+  }
+});
 
 Deno.test("API: adds and deletes of the same names at once leave whole objects and no others", async () => {
   const { ask, control } = await started();

@@ -21,8 +21,9 @@ const most = 100;
 export async function loadValidator(document: JsonSchema): Promise<Validate> {
   const { Ajv2020 } = await import("ajv/2020");
   // Keywords of OpenAPI that are none of JSON Schema are no mistake; all errors are told, not only the first.
-  const ajv = new Ajv2020({ strict: false, allErrors: true, discriminator: true, validateSchema: false });
-  ajv.addSchema(document, "api");
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateSchema: false });
+  ajv.addKeyword({ keyword: "alternatives", errors: "full", validate: byProtocol });
+  ajv.addSchema(lazy(document) as JsonSchema, "api");
   const compiled = new WeakMap<JsonSchema, ReturnType<typeof ajv.compile>>();
   return (schema, value) => {
     let check = compiled.get(schema);
@@ -32,6 +33,51 @@ export async function loadValidator(document: JsonSchema): Promise<Validate> {
     }
     return check(value) ? [] : check.errors!.slice(0, most).map(violation);
   };
+
+  /** Checks `value` against the alternative its protocol names, which is compiled when it is first needed. */
+  function byProtocol(alternatives: Alternatives, value: unknown, _schema?: unknown, at?: { instancePath: string }) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+    const { protocol } = value as { protocol?: unknown };
+    if (protocol === undefined) return true;
+    const instancePath = at?.instancePath ?? "";
+    const name = typeof protocol === "string" && Object.hasOwn(alternatives, protocol) ? alternatives[protocol] : "";
+    const check = name ? ajv.getSchema(`api${name}`)! : undefined;
+    if (check?.(value)) return true;
+    // How the library takes errors from a function: as a property of it.
+    (byProtocol as { errors?: unknown }).errors = check
+      ? check.errors!.map((error) => ({ ...error, instancePath: instancePath + error.instancePath }))
+      : [{
+        instancePath: `${instancePath}/protocol`,
+        keyword: "enum",
+        params: { allowedValues: Object.keys(alternatives) },
+        message: "must be equal to one of the allowed values",
+      }];
+    return false;
+  }
+}
+
+/** Reference to the schema of each protocol. */
+type Alternatives = Readonly<Record<string, string>>;
+
+/**
+ * The schema with another keyword in place of `oneOf` where `protocol` tells the alternatives apart: there are some
+ * dozens, each of some dozens of settings, and compiling them all would hold everything else up for a second.
+ */
+function lazy(document: JsonSchema): unknown {
+  const { schemas } = document.components as { schemas: Record<string, JsonSchema> };
+  const replaced = Object.entries(schemas).map(([name, schema]) => {
+    const { oneOf, discriminator, ...rest } = schema as {
+      oneOf?: readonly { $ref: string }[];
+      discriminator?: unknown;
+    };
+    if (!oneOf || !discriminator) return [name, schema];
+    const alternatives = oneOf.flatMap(({ $ref }) => {
+      const { properties } = schemas[$ref.split("/").at(-1)!] as { properties: { protocol: { enum: string[] } } };
+      return properties.protocol.enum.map((protocol) => [protocol, $ref]);
+    });
+    return [name, { ...rest, alternatives: Object.fromEntries(alternatives) }];
+  });
+  return { components: { schemas: Object.fromEntries(replaced) } };
 }
 
 /** The schema with its references into the document made complete, because it stands outside of it. */
