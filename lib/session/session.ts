@@ -338,7 +338,7 @@ export class Session {
     );
     const transformed = ingress.steps.length + ingress.stages.length + egress.steps.length + egress.stages.length > 0;
     const metadata = way.metadata ?? sessionMetadata(this.name, downstream);
-    const own = { ...context, downstream, metadata, transformed };
+    const own = { ...context, downstream: transformed ? withoutLength(downstream) : downstream, metadata, transformed };
     const open = (upstream: Upstream, stage: Stage, signal: AbortSignal) => {
       const direction = upstream.shape?.direction ?? "both";
       return onSide("upstream", () => openConnector(upstream, retry, { ...own, direction, signal }, stage));
@@ -475,6 +475,16 @@ export class Session {
     const [number, stream] = side === "downstream" ? [1, downstream] : [2, upstream];
     this.#log.notice("stream.end", `socket ${number} (fd ${handle(stream)}) is at EOF`);
   }
+}
+
+/** What stands between may change the length of an answer: it is not told. */
+function withoutLength(downstream: StreamInfo): StreamInfo {
+  if (!downstream.respond) return downstream;
+  const isLength = ([name]: readonly [string, string]) => name.toLowerCase() === "content-length";
+  return {
+    ...downstream,
+    respond: (head) => downstream.respond!({ ...head, headers: head.headers.filter((line) => !isLength(line)) }),
+  };
 }
 
 /** Opens all at once; the first that fails ends the others, and what is open already is closed. */
