@@ -2,7 +2,7 @@
 import type { Registry } from "../protocol.ts";
 import { jsonTypes, mergePatchType, yamlTypes } from "./body.ts";
 import { formats } from "./format.ts";
-import type { Operation } from "./operations.ts";
+import type { Operation } from "./operation.ts";
 import { type JsonSchema, name, ref, schemas } from "./schemas.ts";
 
 /** What all paths begin with. */
