@@ -28,11 +28,11 @@ export async function runConfigured(
   host: Host,
   outlets: Outlets,
 ): Promise<number> {
+  // Without addresses it is a service, whose exit status tells what was wrong.
+  if (given.config.length > 0 && given.words.length === 0) given.exitClass = true;
   const stdin = await stdinOf(given, host);
   const loaded = await load(given, registry, stdin);
   const { document } = loaded;
-  // Without addresses it is a service, whose exit status tells what was wrong.
-  if (given.config.length > 0 && given.words.length === 0) given.exitClass = true;
   const own = await ownListeners(given, registry);
   switch (given.mode) {
     case "plan": {
@@ -65,7 +65,7 @@ async function load(given: Arguments, registry: Registry, stdin: () => Promise<s
     if (given.config.length === 0) {
       throw new ConfigError('exactly 2 addresses required (there are 0); use option "-h" for help');
     }
-    return { document, explain };
+    return { document: { ...document, admin: { ...document.admin, ...given.admin } }, explain };
   }
   const { listeners, admin } = await addressesDocument(given, registry);
   return {
