@@ -19,6 +19,8 @@ const levels: Readonly<Record<string, Level | "silent">> = {
 /** Settings that hold from the start to the end of the process. Throws `ConfigError`. */
 export function applyProcessSettings(given: Arguments, admin: AdminDocument): void {
   const { grace, timeout, driver } = adminSettings.parse({ ...admin }, "admin") as Record<string, unknown>;
+  given.accessLog ??= admin.access_log_path;
+  given.statistics ||= admin.statistics === true;
   if (given.admin.grace === undefined && grace !== undefined) given.graceMs = grace as number;
   if (given.admin.timeout === undefined && timeout !== undefined) given.timeoutMs = timeout as number;
   if (given.admin.driver === undefined && driver !== undefined) given.driver = driver as Arguments["driver"];
@@ -29,10 +31,13 @@ export interface LogSettings extends Pick<LogOptions, "level" | "format"> {
   readonly file: string | undefined;
 }
 
-/** The log's settings: the command line's where it has some, else those of `admin`. */
+/**
+ * The log's settings. `admin` has the command line's settings where there were some when it was loaded; its level may
+ * have been changed since.
+ */
 export function logSettings({ admin: own, log }: Arguments, admin: AdminDocument): LogSettings {
   return {
-    level: own.log_level === undefined ? levels[admin.log_level ?? "info"] ?? "info" : log.level,
+    level: levels[admin.log_level ?? own.log_level ?? "info"] ?? "info",
     format: own.log_format === undefined ? admin.log_format ?? log.format : log.format,
     file: log.file ?? (admin.log_file === "stderr" ? undefined : admin.log_file),
   };

@@ -1,17 +1,21 @@
 /** A WebSocket after its handshake (RFC 6455 sections 5 to 7), as a datagram stream. Both sides are alike. */
 import { EndedError, L7mpError, LimitError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
-import type { AdaptedDuplex } from "../../lib/stream/duplex.ts";
+import { type AdaptedDuplex, freeBlock } from "../../lib/stream/duplex.ts";
 import type { ByteStream, Datagram, DatagramStream, Ending, StreamInfo } from "../../lib/stream/stream.ts";
 import { isUtf8, printSize } from "../_bytes.ts";
-import { tameInflater, type WsSocket } from "./_library.ts";
+import { compresses, freeBlocks, tameInflater, type WsSocket } from "./_library.ts";
 import { describeCloseCode, isOrdinaryClose, isSendableCloseCode } from "./close_codes.ts";
+import { type DataFrame, FrameWriter, maxHeaderBytes, opcodes } from "./frames.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { WsSpec } from "./spec.ts";
 
 /** Received messages waiting for `receive`; beyond either bound the socket is paused. */
 const queueBytes = 262_144;
 const queueMessages = 1024;
+
+/** Frames are gathered up to this size into one write; a larger one is written alone. */
+const sendBytes = 65_536 + maxHeaderBytes;
 
 /** How long `abort` lets a close frame travel before it drops the connection. */
 const closingMs = 1000;
@@ -45,6 +49,8 @@ export class WebSocketStream implements DatagramStream {
   readonly #parts: WebSocketParts;
   readonly #heartbeat: Heartbeat;
   #queue: Datagram[] = [];
+  /** What the last `receive` gave. */
+  #lent: readonly Datagram[] = [];
   #queued = 0;
   /** Present while the socket is paused; resolved when it goes on, or is done with. */
   #resumed: PromiseWithResolvers<void> | undefined;
@@ -58,11 +64,13 @@ export class WebSocketStream implements DatagramStream {
   #closeSent: number | undefined;
   #aborted = false;
   readonly #warned = new Set<string>();
+  readonly #frames: FrameWriter;
 
   constructor(parts: WebSocketParts) {
     const { socket, context, spec, lower } = parts;
     this.#parts = parts;
     this.info = parts.info;
+    this.#frames = new FrameWriter(parts.role === "connect");
     if (lower.finished) this.finished = () => lower.finished!();
     const timeoutMs = spec.ping_timeout ?? context.http?.pingTimeoutMs;
     this.#heartbeat = new Heartbeat({
@@ -81,6 +89,7 @@ export class WebSocketStream implements DatagramStream {
   /** To be called when the handshake is done, before the event loop turns. */
   opened(): void {
     const { socket } = this.#parts;
+    freeBlocks(socket, freeBlock);
     tameInflater(socket, () => this.#resumed?.promise);
     const answer = socket._receiver.listeners("conclude");
     socket._receiver.removeAllListeners("conclude");
@@ -101,12 +110,14 @@ export class WebSocketStream implements DatagramStream {
   }
 
   async receive(): Promise<readonly Datagram[] | null> {
+    for (const { data } of this.#lent) freeBlock(data);
+    this.#lent = [];
     while (this.#queue.length === 0) {
       if (this.#failure) throw this.#failure.error;
       if (this.#closed) return this.#endOfStream(this.#closed);
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
-    const batch = this.#queue;
+    const batch = this.#lent = this.#queue;
     this.#queue = [];
     this.#queued = 0;
     if (this.#resumed) {
@@ -120,14 +131,9 @@ export class WebSocketStream implements DatagramStream {
 
   async send(batch: readonly Datagram[]): Promise<void> {
     this.#throwFailure();
-    let last: Promise<unknown> | undefined;
-    for (const message of batch) {
-      const binary = this.#isBinary(message);
-      if (binary === undefined) continue;
-      if (this.#parts.socket.readyState !== open) throw this.#lateError();
-      last = this.#write(message.data, binary);
-    }
-    const error = await last;
+    // What the library compresses, it has to frame.
+    const { socket } = this.#parts;
+    const error = await (compresses(socket) ? this.#sendCompressed(batch) : this.#sendFrames(batch));
     if (!error) return;
     this.#throwFailure();
     throw this.#lateError();
@@ -137,17 +143,63 @@ export class WebSocketStream implements DatagramStream {
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** Resolves with the error, if any, when the socket has taken the message. They are taken in order. */
-  #write(data: Uint8Array, binary: boolean): Promise<unknown> {
-    const { socket, spec } = this.#parts;
-    const frameBytes = spec.max_frame ?? Infinity;
-    return new Promise((resolve) => {
+  /** Resolves with the error, if any, when the socket has taken all messages. */
+  async #sendCompressed(batch: readonly Datagram[]): Promise<unknown> {
+    const { socket } = this.#parts;
+    let last: Promise<unknown> | undefined;
+    for (const { opcode, fin, payload } of this.#framesOf(batch)) {
+      if (socket.readyState !== open) throw this.#lateError();
+      last = new Promise((resolve) => socket.send(payload, { binary: opcode === opcodes.binary, fin }, resolve));
+    }
+    return await last;
+  }
+
+  /**
+   * The same, as the library's own way to send would leave several copies of all that passes to the collector: here it
+   * is copied once, to memory that is given back when the lower stream has taken it.
+   */
+  async #sendFrames(batch: readonly Datagram[]): Promise<unknown> {
+    const { socket, adapted: { duplex } } = this.#parts;
+    const gathered: DataFrame[] = [];
+    let bytes = 0;
+    // Frames go out whole, and control frames of the library between them.
+    const flush = async () => {
+      if (socket.readyState !== open) throw this.#lateError();
+      const block = new Uint8Array(bytes);
+      let end = 0;
+      for (const frame of gathered) end = this.#frames.put(block, end, frame);
+      gathered.length = bytes = 0;
+      const error = await new Promise((resolve) => duplex.write(block.subarray(0, end), resolve));
+      if (!error) freeBlock(block);
+      return error;
+    };
+    for (const frame of this.#framesOf(batch)) {
+      const needed = frame.payload.length + maxHeaderBytes;
+      if (bytes > 0 && bytes + needed > sendBytes) {
+        const error = await flush();
+        if (error) return error;
+      }
+      gathered.push(frame);
+      bytes += needed;
+    }
+    return bytes > 0 ? await flush() : undefined;
+  }
+
+  /** The frames of those messages that can be sent as what they must be; the others are counted and logged. */
+  *#framesOf(batch: readonly Datagram[]): Generator<DataFrame> {
+    const frameBytes = this.#parts.spec.max_frame ?? Infinity;
+    for (const message of batch) {
+      const binary = this.#isBinary(message);
+      if (binary === undefined) continue;
+      const { data } = message;
+      let opcode: number = binary ? opcodes.binary : opcodes.text;
       let at = 0;
       for (; data.length - at > frameBytes; at += frameBytes) {
-        socket.send(data.subarray(at, at + frameBytes), { binary, fin: false }, ignore);
+        yield { opcode, fin: false, payload: data.subarray(at, at + frameBytes) };
+        opcode = opcodes.continuation;
       }
-      socket.send(data.subarray(at), { binary, fin: true }, resolve);
-    });
+      yield { opcode, fin: true, payload: data.subarray(at) };
+    }
   }
 
   /** The message's type; undefined when it cannot be sent as what it must be, which is counted and logged. */
@@ -226,7 +278,8 @@ export class WebSocketStream implements DatagramStream {
     if (reason instanceof WebSocketClosedError && isSendableCloseCode(reason.closeCode)) {
       return { code: reason.closeCode, reason: reason.closeReason };
     }
-    return this.#parts.role === "listen" && !own ? closeCodeOf(reason) : undefined;
+    if (own) return undefined;
+    return goingAway(reason) ?? (this.#parts.role === "listen" ? failed(reason) : undefined);
   }
 
   /** Drops the connection when the peer has closed it too, or has had the time to. */
@@ -333,10 +386,17 @@ export class WebSocketStream implements DatagramStream {
   }
 }
 
+/** What either side is told of a session that is ended from outside. */
+function goingAway(reason: unknown): { code: number; reason: string } | undefined {
+  const code = reason instanceof L7mpError ? reason.code : undefined;
+  if (code === "STOPPED") return { code: 1001, reason: "the proxy is stopping" };
+  if (code === "DELETED") return { code: 1001, reason: "the session was deleted" };
+  return undefined;
+}
+
 /** What a caller is told of a session that fails, whose connection is in order: 1008 where it is refused. */
-function closeCodeOf(reason: unknown): { code: number; reason: string } {
+function failed(reason: unknown): { code: number; reason: string } {
   const error = reason instanceof L7mpError ? reason : undefined;
-  if (error?.code === "STOPPED") return { code: 1001, reason: "the server is stopping" };
   const { status = 500 } = error ?? {};
   if (status < 500) return { code: 1008, reason: shortened(error!.message) };
   return { code: 1011, reason: "the other side of the session has failed" };
@@ -356,5 +416,3 @@ const binaryMeta = { type: "binary" } as const;
 function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
-
-function ignore(): void {}

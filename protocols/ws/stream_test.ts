@@ -42,9 +42,13 @@ for (
     assertEquals([told.closeCode, told.closeReason], [code, reason]);
   });
 }
-Deno.test("i-32: a session that is stopped closes with code 1001, an ordinary end", async () => {
-  assertEquals(await toldBy(new StreamError("session cut: the process is ending", { code: "STOPPED" })), null);
-});
+for (const side of ["client", "server"] as const) {
+  for (const code of ["STOPPED", "DELETED"]) {
+    Deno.test(`i-32: a session that ends with ${code} closes with code 1001, an ordinary end, on its ${side} side`, async () => {
+      assertEquals(await toldBy(new StreamError("ended from outside", { code }), side), null);
+    });
+  }
+}
 Deno.test("a server learns of a failed session by the loss of its connection", async () => {
   const told = await toldBy(new StreamError("reset"), "client");
   assertInstanceOf(told, WebSocketClosedError);
