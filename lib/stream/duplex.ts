@@ -9,6 +9,17 @@ import type { ByteStream, StreamInfo } from "./stream.ts";
 /** Bytes the Duplex holds in each direction before it stops reading, or asks its writer to wait. */
 const bufferBytes = 65_536;
 
+export interface DuplexOptions {
+  /** Called for each block that comes from the lower stream. */
+  readonly onBytes?: () => void;
+  /**
+   * The library takes all it wants of a block before `push` returns, and each block it writes is memory of its own that
+   * it never looks at again (node:tls). So it gets the lower stream's views without a copy, and what it wrote is freed
+   * as soon as it has gone.
+   */
+  readonly keepsNothing?: boolean;
+}
+
 export interface AdaptedDuplex {
   readonly duplex: Duplex;
   /** The lower stream's end has been read. A TLS `end` that comes before it was announced, one after it was a cut. */
@@ -27,13 +38,16 @@ export interface AdaptedDuplex {
  * A Duplex over `lower`, which it owns: destroyed with an error it aborts `lower` with it; destroyed without one, as
  * after the end of both halves, it closes `lower` plainly and loses nothing that was written; what is behind `lower` (a
  * program) may leave by itself first, and whoever does not wait for that aborts `lower`. Half-close, end and
- * back-pressure pass in both directions. `onBytes` is called for each block that comes from `lower`.
+ * back-pressure pass in both directions.
  */
-export async function toDuplex(lower: ByteStream, onBytes: () => void = () => {}): Promise<AdaptedDuplex> {
+export async function toDuplex(lower: ByteStream, options: DuplexOptions = {}): Promise<AdaptedDuplex> {
+  const { onBytes, keepsNothing = false } = options;
   const { Duplex } = await import("node:stream");
   const { Buffer } = await import("node:buffer");
   let upper: { readonly readableLength: number } | undefined;
   let wake = () => {};
+  /** What the lower stream has lent and the Duplex has not asked for yet. */
+  let rest: Uint8Array = new Uint8Array(0);
   let sawEnd = false;
   let lowerError: unknown;
   const fails = (error: unknown) => {
@@ -50,11 +64,23 @@ export async function toDuplex(lower: ByteStream, onBytes: () => void = () => {}
           await new Promise<void>((resolve) => wake = resolve);
         }
         if (duplex.destroyed) return;
-        const view = await lower.read();
-        if (view === null) sawEnd = true;
-        else onBytes();
-        // The view is lent until the next read; the Duplex keeps what it is given, so it gets a copy of exact size.
-        if (!duplex.destroyed) duplex.push(view === null ? null : Buffer.from(view));
+        if (rest.length === 0) {
+          const view = await lower.read();
+          if (view === null) sawEnd = true;
+          else onBytes?.();
+          if (duplex.destroyed) return;
+          if (view === null) return void duplex.push(null);
+          rest = view;
+        } else {
+          // What is pushed later than `read` returns goes to a listener at once.
+          await undefined;
+          if (duplex.destroyed) return;
+        }
+        const block = rest.subarray(0, bufferBytes);
+        rest = rest.subarray(bufferBytes);
+        // The view is lent until the next read; what may stay longer is a copy of exact size.
+        if (keepsNothing && passesOn(duplex)) duplex.push(Buffer.from(block.buffer, block.byteOffset, block.length));
+        else duplex.push(Buffer.from(block));
       } catch (error) {
         duplex.destroy(fails(error));
       }
@@ -62,10 +88,20 @@ export async function toDuplex(lower: ByteStream, onBytes: () => void = () => {}
     write(chunk: Uint8Array, _encoding, done) {
       // An empty write only asks to be told when those before it are through.
       if (chunk.length === 0) return done();
-      lower.write(chunk).then(() => done(), (error) => done(fails(error)));
+      const written = () => {
+        if (keepsNothing) freeBlock(chunk);
+        done();
+      };
+      lower.write(chunk).then(written, (error) => done(fails(error)));
     },
     writev(chunks: { chunk: Uint8Array }[], done) {
-      lower.write(Buffer.concat(chunks.map((c) => c.chunk))).then(() => done(), (error) => done(fails(error)));
+      const all = Buffer.concat(chunks.map(({ chunk }) => chunk));
+      if (keepsNothing) { for (const { chunk } of chunks) freeBlock(chunk); }
+      const written = () => {
+        freeBlock(all);
+        done();
+      };
+      lower.write(all).then(written, (error) => done(fails(error)));
     },
     final(done) {
       lower.closeWrite().then(() => done(), (error) => done(fails(error)));
@@ -104,6 +140,22 @@ export async function toDuplex(lower: ByteStream, onBytes: () => void = () => {}
 function leave(lower: ByteStream): void {
   const release = () => lower.abort();
   lower.closeWrite().then(() => lower.finished!()).then(release, release);
+}
+
+/** What is pushed goes to a listener at once. */
+function passesOn(duplex: Duplex): boolean {
+  return duplex.readableFlowing === true && duplex.readableLength === 0 && duplex.listenerCount("data") > 0;
+}
+
+/** Smaller ones are left to the collector. */
+const freedBytes = 4096;
+
+/**
+ * Gives memory back that nobody looks at any more, where `bytes` is all of it: left to the collector, some 64 MiB would
+ * gather first. Afterwards `bytes` is empty.
+ */
+export function freeBlock({ buffer, length }: Uint8Array): void {
+  if (length >= freedBytes && length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** A `ByteStream` over a Duplex, which it owns. `onRead` is called after each fetch from it: for `demand`. */

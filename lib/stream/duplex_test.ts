@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import type { Duplex } from "node:stream";
 import { StreamError } from "../errors.ts";
 import { bytesOf, patternBytes, readAll, settledAt, textOf } from "../../tests/support/streams.ts";
-import { fromDuplex, toDuplex } from "./duplex.ts";
+import { freeBlock, fromDuplex, toDuplex } from "./duplex.ts";
 import { bytePair } from "./memory.ts";
 import type { ByteStream } from "./stream.ts";
 
@@ -45,6 +45,50 @@ Deno.test("toDuplex() gives copies, since a lent view is only valid until the ne
   await closed(duplex);
   assertEquals(chunks.map(textOf).join(""), "oneTWO: overwrites the ring");
   near.abort();
+});
+
+Deno.test("toDuplex() gives blocks of 64 KiB at the most, in order, whatever is lent", async () => {
+  const sent = patternBytes(300_000);
+  const [near, far] = bytePair({ capacityBytes: sent.length });
+  const { duplex } = await toDuplex(far);
+  await near.write(sent);
+  await near.closeWrite();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of duplex) chunks.push(chunk as Uint8Array);
+  assert(chunks.length >= 5 && chunks.every(({ length }) => length <= 65_536));
+  assertEquals(new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer()), sent);
+  duplex.destroy();
+  near.abort();
+});
+
+Deno.test("toDuplex() for a library that keeps nothing passes views on, and frees what was written", async () => {
+  const sent = patternBytes(200_000);
+  const [near, far] = bytePair({ capacityBytes: sent.length });
+  const { duplex } = await toDuplex(far, { keepsNothing: true });
+  const taken: Uint8Array<ArrayBuffer>[] = [];
+  let copies = 0;
+  duplex.on("data", (chunk: Uint8Array) => {
+    if (chunk.length === chunk.buffer.byteLength) copies++;
+    taken.push(new Uint8Array(chunk));
+  });
+  await near.write(sent);
+  await settledAt(() => taken.length, 5);
+  assertEquals(new Uint8Array(await new Blob(taken).arrayBuffer()), sent);
+  assertEquals(copies, 0);
+  const written = patternBytes(50_000);
+  await new Promise((resolve) => duplex.write(written, resolve));
+  assertEquals(written.length, 0);
+  assertEquals(await near.read(), patternBytes(50_000));
+  duplex.destroy();
+  near.abort();
+});
+
+Deno.test("freeBlock() leaves memory alone that others share", () => {
+  const shared = new Uint8Array(20_000);
+  freeBlock(shared.subarray(0, 10_000));
+  assertEquals(shared.length, 20_000);
+  freeBlock(shared);
+  assertEquals(shared.length, 0);
 });
 
 Deno.test("toDuplex() closes plainly after the end of both halves", async () => {

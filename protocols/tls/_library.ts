@@ -31,6 +31,19 @@ export interface TlsMachine {
   drainEncOut?(): Uint8Array | undefined;
 }
 
+/**
+ * The library writes a copy of the encrypted bytes it drains; the bytes themselves it would leave to the collector. They
+ * are given to `free` when the next are drained.
+ */
+export function freeDrained(machine: TlsMachine, free: (bytes: Uint8Array) => void): void {
+  const { drainEncOut: drain } = machine;
+  let drained: Uint8Array | undefined;
+  machine.drainEncOut = drain && (() => {
+    if (drained) free(drained);
+    return drained = drain.call(machine);
+  });
+}
+
 export function machineOf(socket: TLSSocket): TlsMachine {
   return (socket as unknown as { _handle: TlsMachine })._handle;
 }

@@ -2,9 +2,9 @@
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { StreamError } from "../../lib/errors.ts";
-import { type AdaptedDuplex, toDuplex } from "../../lib/stream/duplex.ts";
+import { type AdaptedDuplex, freeBlock, toDuplex } from "../../lib/stream/duplex.ts";
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
-import { machineOf, type TlsMachine } from "./_library.ts";
+import { freeDrained, machineOf, type TlsMachine } from "./_library.ts";
 import { closedInHandshake, cutError, handshakeError, streamFault } from "./messages.ts";
 
 /** How long a close may wait for a peer that does not read before the connection is dropped. */
@@ -37,6 +37,7 @@ export class TlsStream implements ByteStream {
     this.#adapted = adapted;
     this.socket = socket;
     this.#machine = machineOf(socket);
+    freeDrained(this.#machine, freeBlock);
     this.info = { ...lower.info, name: `TLS ${lower.info.name}` };
     if (lower.finished) this.finished = () => lower.finished!();
     lower.beforeAbort = () => this.#alert();
@@ -46,7 +47,7 @@ export class TlsStream implements ByteStream {
   /** Starts TLS over `lower`, which it owns, in a socket that `make` makes; `established` waits for the handshake. */
   static async start(lower: ByteStream, make: (duplex: Duplex) => TLSSocket): Promise<TlsStream> {
     const watched = new Lower(lower);
-    const adapted = await toDuplex(watched);
+    const adapted = await toDuplex(watched, { keepsNothing: true });
     return new TlsStream(watched, adapted, make(adapted.duplex));
   }
 
@@ -205,6 +206,7 @@ function closed(name: string, call = "read"): StreamError {
 /** Decrypted bytes in order of arrival. */
 class Arrived {
   readonly #chunks: Uint8Array[] = [];
+  #lent: Uint8Array | undefined;
   readableLength = 0;
 
   push(chunk: Uint8Array): void {
@@ -212,8 +214,10 @@ class Arrived {
     this.readableLength += chunk.length;
   }
 
+  /** Lends the next bytes until the next call. */
   take(): Uint8Array | undefined {
-    const chunk = this.#chunks.shift();
+    if (this.#lent) freeBlock(this.#lent);
+    const chunk = this.#lent = this.#chunks.shift();
     if (!chunk) return undefined;
     this.readableLength -= chunk.length;
     // A Buffer is no plain array: its `slice` does not copy.

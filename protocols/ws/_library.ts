@@ -25,10 +25,19 @@ export interface WsSocket {
     listeners(event: "conclude"): ConcludeListener[];
     removeAllListeners(event: "conclude"): void;
     readonly _extensions: { readonly "permessage-deflate"?: Inflater };
+    /** What has arrived and has not been looked at; `_bufferedBytes` is its size. */
+    readonly _buffers: Uint8Array[];
+    _bufferedBytes: number;
+    consume(bytes: number): Uint8Array;
   };
 }
 
 export type ConcludeListener = (code: number, reason: Uint8Array) => void;
+
+/** Both sides have agreed on permessage-deflate. */
+export function compresses({ _receiver }: WsSocket): boolean {
+  return _receiver._extensions["permessage-deflate"] !== undefined;
+}
 
 interface Inflater {
   /** Present while a message is under way. */
@@ -57,6 +66,35 @@ export function tameInflater({ _receiver }: WsSocket, room: () => Promise<void> 
     inflate.call(inflater, data, fin, (error, result) => {
       if (error || !inflater._inflate?.errored) done(error, result);
     });
+}
+
+/**
+ * Lets go of memory sooner than the library does, which gives out messages as parts of the blocks that arrived: each
+ * is now memory of its own, and a block is given to `free` when all of it has been taken. To be called when the
+ * handshake is done.
+ */
+export function freeBlocks({ _receiver: receiver }: WsSocket, free: (block: Uint8Array) => void): void {
+  const buffers = receiver._buffers;
+  /** The block at the front, as it arrived. */
+  let front: Uint8Array | undefined;
+  receiver.consume = (bytes) => {
+    receiver._bufferedBytes -= bytes;
+    const taken = globalThis.Buffer.allocUnsafe(bytes);
+    for (let at = 0; at < bytes;) {
+      const rest = buffers[0]!;
+      front ??= rest;
+      const part = Math.min(bytes - at, rest.length);
+      taken.set(part === rest.length ? rest : rest.subarray(0, part), at);
+      at += part;
+      if (part < rest.length) buffers[0] = rest.subarray(part);
+      else {
+        buffers.shift();
+        free(front);
+        front = undefined;
+      }
+    }
+    return taken;
+  };
 }
 
 /** Answer to a handshake that is no upgrade. */

@@ -39,7 +39,7 @@ async function open(lower: ByteStream, spec: WsSpec, context: Context): Promise<
   const subprotocols = spec.subprotocol === undefined ? asked.subprotocols : commaList(spec.subprotocol);
   const { WebSocket } = await loadWs();
   let alive = () => {};
-  const adapted = await toDuplex(lower, () => alive());
+  const adapted = await toDuplex(lower, { onBytes: () => alive() });
   const socket = new WebSocket(`ws://localhost${target.path}`, subprotocols, {
     ...wsOptions(spec, context),
     createConnection: () => adapted.duplex,

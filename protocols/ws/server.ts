@@ -68,7 +68,7 @@ interface Upgrade {
 async function upgrade({ lower, head, chosen, info, spec, context }: Upgrade): Promise<DatagramStream> {
   const { WebSocketServer } = await loadWs();
   let alive = () => {};
-  const adapted = await toDuplex(lower, () => alive());
+  const adapted = await toDuplex(lower, { onBytes: () => alive() });
   const server = new WebSocketServer({
     ...wsOptions(spec, context),
     noServer: true,

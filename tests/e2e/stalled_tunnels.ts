@@ -7,7 +7,7 @@ import { makeCertificates } from "../support/certificates.ts";
 import { Backend, type Carrier, carriers, newPlace, startTunnel } from "./carriers.ts";
 import { type Bound, type Child, heldMemory, l7mp, Run, serveMeasured } from "./harness.ts";
 import { connect, echo, type Peer } from "./peers.ts";
-import { delay, memory } from "./wait.ts";
+import { delay, memory, within } from "./wait.ts";
 
 export interface EndMemory {
   /** Growth of resident memory, garbage collected, in bytes. */
@@ -36,10 +36,10 @@ async function offer(peer: Peer, taken: (bytes: number) => void): Promise<void> 
   }
 }
 
-/** Waits until a count has been the same for half a second. */
+/** Waits until a count has been the same for a second. */
 async function settled(count: () => number): Promise<void> {
   let [last, since] = [0, performance.now()];
-  while (last === 0 || performance.now() - since < 500) {
+  while (last === 0 || performance.now() - since < 1000) {
     if (count() !== last) [last, since] = [count(), performance.now()];
     await delay(20);
   }
@@ -63,13 +63,16 @@ export async function measureStall(
   /** A session that gets stuck; gives what its sender got rid of. */
   const stuck = async () => {
     let taken = 0;
+    const arrived = Promise.withResolvers<void>();
     const send = (peer: Peer) => void sending.push(offer(peer, (bytes) => taken = bytes).catch(() => {}));
     backend.handle = (peer) => {
+      arrived.resolve();
       if (direction === "down") send(peer);
       return release.promise;
     };
     const client = await connect(run, { tcp: port });
     if (direction === "up") send(client);
+    await within("the session's other end", arrived.promise);
     return { client, taken: () => taken };
   };
   // What grows once (code, buffers, the heap's young generation) is there after the first, which stays.

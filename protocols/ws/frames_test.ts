@@ -1,0 +1,49 @@
+// @ts-types="../../tests/deno_std.d.ts"
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { patternBytes } from "../../tests/support/streams.ts";
+import { FrameWriter, maxHeaderBytes, opcodes } from "./frames.ts";
+
+function written(masked: boolean, payload: Uint8Array, { at = 0, opcode = opcodes.binary as number, fin = true } = {}) {
+  const target = new Uint8Array(at + payload.length + maxHeaderBytes);
+  const end = new FrameWriter(masked).put(target, at, { opcode, fin, payload });
+  return target.slice(at, end);
+}
+
+/** The payload of a masked frame, unmasked as RFC 6455 section 5.3 has it. */
+function unmasked(frame: Uint8Array, headerBytes: number): Uint8Array {
+  const key = frame.subarray(headerBytes - 4, headerBytes);
+  return frame.slice(headerBytes).map((byte, i) => byte ^ key[i % 4]!);
+}
+
+Deno.test("FrameWriter writes the unmasked frames of RFC 6455 section 5.7", () => {
+  const hello = new TextEncoder().encode("Hello");
+  const text = opcodes.text;
+  assertEquals([...written(false, hello, { opcode: text })], [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
+  assertEquals([...written(false, hello.slice(0, 3), { opcode: text, fin: false })], [0x01, 0x03, 0x48, 0x65, 0x6c]);
+  assertEquals([...written(false, hello.slice(3), { opcode: opcodes.continuation })], [0x80, 0x02, 0x6c, 0x6f]);
+  assertEquals([...written(false, new Uint8Array(256)).slice(0, 4)], [0x82, 0x7e, 0x01, 0x00]);
+  assertEquals([...written(false, new Uint8Array(65_536)).slice(0, 10)], [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
+});
+
+Deno.test("FrameWriter masks payloads of any length, wherever they lie in memory", () => {
+  for (const length of [0, 1, 5, 125, 255, 256, 257, 259, 1000, 65_535]) {
+    for (const at of [0, 1, 2, 3]) {
+      const payload = patternBytes(length);
+      const frame = written(true, payload, { at });
+      const headerBytes = length < 126 ? 6 : 8;
+      assertEquals(frame[1]! & 0x80, 0x80);
+      assertEquals(unmasked(frame, headerBytes), payload, `${length} bytes at ${at}`);
+    }
+  }
+});
+
+Deno.test("FrameWriter takes another key for each frame", () => {
+  const writer = new FrameWriter(true);
+  const keys = Array.from({ length: 300 }, () => {
+    const target = new Uint8Array(maxHeaderBytes);
+    writer.put(target, 0, { opcode: opcodes.binary, fin: true, payload: new Uint8Array(0) });
+    return [...target.subarray(2, 6)].join();
+  });
+  assertNotEquals(keys[0], "0,0,0,0");
+  assertEquals(new Set(keys).size > 290, true);
+});
