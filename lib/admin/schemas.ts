@@ -148,9 +148,8 @@ export function schemas(registry: Registry): Record<string, JsonSchema> {
       "status",
     ),
     SessionChange: object(
-      { type: { enum: ["ADDED", "MODIFIED", "DELETED"] }, session: ref("Session") },
+      { type: { enum: ["ADDED", "MODIFIED", "DELETED", "BOOKMARK"] }, session: ref("Session") },
       "type",
-      "session",
     ),
     Status: object({ status: { const: 200 }, message: { const: "OK" } }, "status", "message"),
     Error: object({ status: { type: "integer" }, message: text, content: data }, "status", "message"),

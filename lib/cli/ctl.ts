@@ -207,10 +207,13 @@ async function watch({ given, client, host, words }: Task): Promise<void> {
   atMost(words, 1);
   kindOf(words[0], "watch", kinds.filter(({ singular }) => singular === "session"));
   for await (const line of client.lines("sessions?watch=true")) {
+    const change = JSON.parse(line);
+    // Only a sign of life.
+    if (change.session === undefined) continue;
     if (given.output === "json") host.print(`${line}\n`);
-    else if (given.output === "yaml") host.print(`---\n${await printed(JSON.parse(line), "yaml")}`);
+    else if (given.output === "yaml") host.print(`---\n${await printed(change, "yaml")}`);
     else {
-      const { type, session: { name, status } } = JSON.parse(line);
+      const { type, session: { name, status } } = change;
       host.print(`${type.padEnd(8)}  ${name}  ${status}\n`);
     }
   }

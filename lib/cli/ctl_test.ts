@@ -130,8 +130,8 @@ Deno.test("runCtl() prints a line for each change of a session", () =>
     control.addSession("s-1");
     control.endSession("s-1");
     // An answer that ends lets the command end.
-    let left = 2;
-    const twice = answer.body!.pipeThrough(
+    let left = 3;
+    const some = answer.body!.pipeThrough(
       new TransformStream<Uint8Array, Uint8Array>({
         transform(chunk, controller) {
           controller.enqueue(chunk);
@@ -139,7 +139,7 @@ Deno.test("runCtl() prints a line for each change of a session", () =>
         },
       }),
     );
-    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => new Response(twice));
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => new Response(some));
     const { out } = await ctl(`--admin=${server.addr.port}`, "watch", "sessions");
     assertEquals(out, "ADDED     s-1  CONNECTED\nDELETED   s-1  CONNECTED\n");
     await server.shutdown();
