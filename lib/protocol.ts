@@ -62,7 +62,7 @@ export interface HttpDefaults {
   readonly pingIntervalMs?: number;
   readonly pingTimeoutMs?: number;
   /** Do not send a WebSocket close frame when the local side ends (`-n`). */
-  readonly noClose: boolean;
+  readonly noClose?: boolean;
   /** Message type where the address does not say (`--text`, `--binary`). */
   readonly messageType?: "text" | "binary";
 }

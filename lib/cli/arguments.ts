@@ -47,7 +47,6 @@ export interface Arguments {
     headers: string[];
     pingIntervalMs?: number;
     pingTimeoutMs?: number;
-    noClose: boolean;
     messageType?: "text" | "binary";
   };
   log: { level: Level; file?: string; format: "socat" | "json"; microseconds: boolean };
@@ -55,6 +54,10 @@ export interface Arguments {
   verbosity?: number;
   /** A file, or `-` for standard error. */
   announce?: string;
+  /** A file, or `-` for standard error. */
+  accessLog?: string;
+  /** Tell them at the end. */
+  statistics: boolean;
   graceMs: number;
   timeoutMs?: number;
   driver: "auto" | "native" | "portable";
@@ -82,8 +85,9 @@ export function defaultArguments(): Arguments {
     compatSocat: false,
     via: [],
     insecure: false,
-    http: { headers: [], noClose: false },
+    http: { headers: [] },
     log: { level: "warn", format: "socat", microseconds: false },
+    statistics: false,
     graceMs: 0,
     driver: "auto",
     exitClass: false,

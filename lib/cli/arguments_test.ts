@@ -128,7 +128,6 @@ Deno.test("readArguments() writes session and process options into the document'
     dump: "both",
   });
   assertEquals(given.admin, { statistics: true, access_log_path: "-", timeout: "2m", driver: "portable" });
-  assertEquals(given.http.noClose, true);
 });
 
 Deno.test("readArguments() takes a negative -T for never, and 0 for at once", () => {

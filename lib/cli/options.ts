@@ -246,7 +246,7 @@ export const globalOptions: readonly GlobalOption[] = [
     group: "Log and statistics",
     help: "One line per ended session, to FILE or standard error",
     example: "l7mp --access-log=access.log tcp-l:8080,fork tcp:127.0.0.1:80",
-    set: (result, text = "-") => void (result.admin.access_log_path = text),
+    set: (result, text = "-") => void (result.accessLog = result.admin.access_log_path = text),
   },
   {
     names: ["-v"],
@@ -267,7 +267,7 @@ export const globalOptions: readonly GlobalOption[] = [
     group: "Log and statistics",
     help: "Log packets and bytes of both directions at the end; SIGUSR1 logs them any time",
     example: "l7mp --statistics - tcp:127.0.0.1:80",
-    set: (result) => void (result.admin.statistics = true),
+    set: (result) => void (result.statistics = result.admin.statistics = true),
   },
   {
     names: ["--announce"],
@@ -469,10 +469,7 @@ export const globalOptions: readonly GlobalOption[] = [
     group: "WebSocket",
     help: "Send no close frame when the local side ends; keep receiving",
     example: "l7mp -n -1 - ws:127.0.0.1:16000",
-    set(result) {
-      result.http.noClose = true;
-      result.session.no_close = true;
-    },
+    set: (result) => void (result.session.no_close = true),
   },
   {
     names: ["-H", "--header"],

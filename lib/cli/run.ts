@@ -116,7 +116,9 @@ export async function documentOf(given: Arguments, registry: Registry): Promise<
   const { tail, session, admin, ipVersion, listenIpVersion, compatSocat, via, http } = given;
   const { messageType } = http;
   const compat = compatSocat ? "socat" : undefined;
-  const options = { session, admin, ipVersion, listenIpVersion, compat, via, messageType } as const;
+  // A run tells every endpoint of these, those of files too; a plan has to say them.
+  const said = given.mode === "plan" ? { ...http, insecure: given.insecure } : {};
+  const options = { ...said, session, admin, ipVersion, listenIpVersion, compat, via, messageType } as const;
   const document = documentFromWords({ addresses, tail }, registry, options);
   const { nul, strict } = given.lines;
   if (!nul && !strict) return document;

@@ -8,7 +8,7 @@ import { accessLine } from "./access_log.ts";
 import { announcement } from "./announce.ts";
 import type { Arguments } from "./arguments.ts";
 import { chooseDriver } from "./choose_driver.ts";
-import { dumpTap } from "./dump.ts";
+import { type DumpFormat, dumpTap } from "./dump.ts";
 import { Ending } from "./ending.ts";
 import type { Sink } from "./log_sink.ts";
 import { handleSignals } from "./signals.ts";
@@ -55,12 +55,12 @@ export function serve(plan: Plan, given: Arguments, outlets: Outlets): Promise<n
 
 /** Resolves with the exit status when `service` is done or the program is to end. */
 export async function serveUntilEnd(service: Service, given: Arguments, outlets: Outlets): Promise<number> {
-  const { log, asked, reopen } = outlets;
+  const { log, asked, reopen, standardError } = outlets;
   const { plan, many } = service;
   const { graceMs, timeoutMs, exitClass } = given;
   const events = bothEvents(makeEvents(given, outlets), service.events);
   const driver = await chooseDriver(given.driver, log);
-  const tap = makeTap(given, outlets);
+  const tap = (format: DumpFormat) => dumpTap({ format, write: (block) => standardError.write(block) });
   const proxy = new Proxy({ plan, driver, log, tap, ...settingsOf(given), ...service.options, events });
   const statistics = (withSessions: boolean) => {
     for (const line of statisticsLines(proxy.statistics(), withSessions)) asked.info("statistics", line);
@@ -82,7 +82,7 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
     releaseFaults();
     releaseSignals();
     await service.close?.();
-    if (given.admin.statistics) statistics(false);
+    if (given.statistics) statistics(false);
     driver.close();
   }
 }
@@ -105,10 +105,10 @@ function settingsOf({ program, ipVersion, http, compatSocat, insecure }: Argumen
 }
 
 function makeEvents(
-  { admin, announce, log }: Arguments,
+  { accessLog: path, announce, log }: Arguments,
   { open }: Outlets,
 ): ProxyEvents {
-  const accessLog = admin.access_log_path === undefined ? undefined : open(admin.access_log_path);
+  const accessLog = path === undefined ? undefined : open(path);
   const announcements = announce === undefined ? undefined : open(announce);
   const format = log.format === "json" ? "json" : "text";
   return {
@@ -116,10 +116,6 @@ function makeEvents(
     onListening: announcements &&
       ((type, address) => announcements.write(`${announcement(type, address)}\n`)),
   };
-}
-
-function makeTap({ session: { dump } }: Arguments, { standardError }: Outlets) {
-  return dump && (() => dumpTap({ format: dump, write: (block) => standardError.write(block) }));
 }
 
 /** Hears of errors that nobody caught, until the returned function is called. */

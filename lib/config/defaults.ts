@@ -1,5 +1,6 @@
 /** What a command line means without saying so, written into the document where it takes effect. */
-import { getKey, knowsKey, type Place, pluginOf, same, setKey, type Stack } from "./stack.ts";
+import { printDuration } from "../schema.ts";
+import { getKey, knowsKey, type Level, type Place, pluginOf, type Role, same, setKey, type Stack } from "./stack.ts";
 import { partsOf } from "./typed_level.ts";
 
 export interface Defaults {
@@ -13,6 +14,11 @@ export interface Defaults {
   readonly via?: readonly string[];
   /** `--text`, `--binary`. */
   readonly messageType?: "text" | "binary";
+  /** `-H`, before an address's own; `--ping-interval`, `--ping-timeout`; `-k`. */
+  readonly headers?: readonly string[];
+  readonly pingIntervalMs?: number;
+  readonly pingTimeoutMs?: number;
+  readonly insecure?: boolean;
 }
 
 /** Writes the defaults that differ from those of a configuration file into the settings of `stack`. */
@@ -31,11 +37,27 @@ export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): v
   if (defaults.messageType && !["text", "binary"].some((key) => outer.settings[key] !== undefined)) {
     if (defaults.messageType in pluginOf(outer).spec.fields) outer.settings[defaults.messageType] = true;
   }
+  for (const level of stack.levels) requestDefaults(level, stack.role, defaults);
   if (defaults.compat === "socat") {
     if (knowsKey(stack, "nodelay") && getKey(stack, "nodelay") === undefined) setKey(stack, "nodelay", false);
     const datagram = stack.levels.length === 1 && outer.protocol?.kind === "datagram";
     if (datagram && outer.settings.fork === true) outer.settings.idle_timeout ??= "0s";
   }
+}
+
+function requestDefaults(level: Level, role: Role, defaults: Defaults): void {
+  const { headers = [], pingIntervalMs, pingTimeoutMs, insecure } = defaults;
+  const { settings } = level;
+  const { fields } = pluginOf(level).spec;
+  const set = (key: string, value: unknown) => {
+    if (key in fields && value !== undefined) settings[key] ??= value;
+  };
+  set("ping_interval", pingIntervalMs === undefined ? undefined : printDuration(pingIntervalMs));
+  set("ping_timeout", pingTimeoutMs === undefined ? undefined : printDuration(pingTimeoutMs));
+  set("verify", insecure ? "0" : undefined);
+  // JSONSocket's header is another.
+  if (role !== "connect" || headers.length === 0 || !("useragent" in fields)) return;
+  settings.header = [...headers, ...(settings.header as readonly string[] | undefined) ?? []];
 }
 
 /** Connections that can go through proxies do, unless they have their own or want none. */

@@ -80,6 +80,8 @@ export interface SessionPlan {
   readonly maxMessageBytes: number;
   readonly direction: "both" | "ltr" | "rtl";
   readonly oneMessage: boolean;
+  /** Send no WebSocket close frame when the local side ends. */
+  readonly noClose?: boolean;
   readonly dump?: "text" | "hex" | "both";
   /** Sent once at the start of the session, before anything else. */
   readonly preambleUpstream?: string;

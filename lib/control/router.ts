@@ -100,7 +100,8 @@ export class Router {
 
   /** Whether `route` loses message boundaries. */
   #checkRoute(listener: RoutedListener, route: RouteObject): boolean {
-    this.#parts(listener, route);
+    // Planned as this listener's sessions use it.
+    void this.#parts(listener, route).target.shape;
     try {
       return this.#chains(listener, route).lost;
     } catch (error) {

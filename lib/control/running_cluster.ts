@@ -64,6 +64,23 @@ export class RunningCluster implements AsyncDisposable {
     return endpoint;
   }
 
+  /** The same for what is not about sessions: some endpoints can only be read, or only written. */
+  anyEndpoint(member: Member): Endpoint {
+    try {
+      return this.endpoint(member, "both");
+    } catch {
+      return this.#oneWay(member);
+    }
+  }
+
+  #oneWay(member: Member): Endpoint {
+    try {
+      return this.endpoint(member, "read");
+    } catch {
+      return this.endpoint(member, "write");
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cluster[Symbol.asyncDispose]();
   }

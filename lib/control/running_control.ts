@@ -219,7 +219,7 @@ export class RunningControl implements Control, AsyncDisposable {
       valueAt: getAtPath,
       probe: async (member, signal) => {
         const cluster = this.#routing.clusters.get(name);
-        if (cluster) await proxy.probe(cluster.endpoint(member, "both"), signal);
+        if (cluster) await proxy.probe(cluster.anyEndpoint(member), signal);
       },
     };
   }
@@ -330,7 +330,7 @@ function endpointsOf(cluster: RunningCluster) {
   const { members } = cluster.cluster;
   return {
     members: cluster.transform ? [] : members,
-    endpoint: (member: typeof members[number]) => cluster.endpoint(member, "both"),
+    endpoint: (member: typeof members[number]) => cluster.anyEndpoint(member),
   };
 }
 

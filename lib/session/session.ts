@@ -47,7 +47,7 @@ export interface SessionEnvironment {
   readonly control?: Context["control"];
   readonly metrics?: Context["metrics"];
   /** Sees payload in passing (`-v`, `-x`). */
-  tap?(session: string): ((direction: "ltr" | "rtl", data: Uint8Array) => void) | undefined;
+  tap?(dump: "text" | "hex" | "both"): (direction: "ltr" | "rtl", data: Uint8Array) => void;
 }
 
 /** `eof`: both sides ended, or one and the other stayed silent. `stopped`: the process is ending. `deleted`: on request. */
@@ -92,6 +92,8 @@ export interface SessionParts {
   readonly incoming?: Incoming;
   /** Present where those who call after it on the same connection are served too. */
   readonly sequence?: Sequence;
+  /** Called once a caller is all there; throws a `LimitError`, which it is told, where there is no room for it. */
+  admit?(): void;
 }
 
 /** The callers of one connection, one after another. */
@@ -129,6 +131,7 @@ export class Session {
   readonly #start = performance.now();
   #incoming: Incoming | undefined;
   readonly #sequence: Sequence | undefined;
+  readonly #admit: (() => void) | undefined;
   readonly #called: boolean;
   #source: string;
   #info: StreamInfo | undefined;
@@ -143,13 +146,14 @@ export class Session {
   readonly #events: EventLog | undefined;
   #status: "INIT" | "CONNECTED" | "FINALIZING" | "DESTROYED" = "INIT";
 
-  constructor({ name, listener, environment, incoming, sequence }: SessionParts) {
+  constructor({ name, listener, environment, incoming, sequence, admit }: SessionParts) {
     this.name = name;
     this.listener = listener;
     this.#environment = environment;
     this.#log = environment.log.child({ session: name });
     this.#incoming = incoming;
     this.#sequence = sequence;
+    this.#admit = admit;
     this.#called = incoming !== undefined;
     this.#info = incoming?.info;
     this.#source = incoming ? printPeer(incoming.info) : listener.endpoint.name;
@@ -309,6 +313,7 @@ export class Session {
     this.#metadata = undefined;
     let opened: Omit<Opened, "downstream">;
     try {
+      this.#admit?.();
       listener.admit?.(() => this.metadata);
       opened = await this.#openWay(context, caller.info);
     } catch (error) {
@@ -449,7 +454,8 @@ export class Session {
   }
 
   #direction(flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream): DirectionOptions {
-    const tap = this.#environment.tap?.(this.name);
+    const { dump } = this.listener.session;
+    const tap = dump && this.#environment.tap?.(dump);
     if (!tap && steps.length === 0) return untouched[source.kind];
     return { ...this.#steps(flow, steps, source), tap: tap && ((data) => tap(flow, data)) };
   }
@@ -523,7 +529,7 @@ export function contextOf(
 ): Context {
   const { driver, ipVersion, program, version, http, insecure, onListening } = environment;
   const { shared, control, metrics } = environment;
-  const { maxMessageBytes, blockBytes } = session;
+  const { maxMessageBytes, blockBytes, noClose } = session;
   const { direction, listen, connect } = endpoint;
   const forks = (listen?.fork && !listen.oneshot) || connect?.fork;
   return {
@@ -538,7 +544,7 @@ export function contextOf(
     onlySession: environment.oneListener && !forks,
     program,
     version,
-    http,
+    http: noClose ? { headers: [], ...http, noClose } : http,
     insecure,
     onListening,
     shared,

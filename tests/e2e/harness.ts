@@ -5,6 +5,7 @@
  */
 
 import { Child, type Program, type StartOptions } from "./child.ts";
+import { throughFile } from "./through_file.ts";
 import { type Bound, delay, eventually, isBound } from "./wait.ts";
 // @ts-types="../deno_std.d.ts"
 import { assertRejects } from "@std/assert";
@@ -28,10 +29,12 @@ export const measuredL7mp: Program = {
     mainPath,
   ],
 };
+/** The same, with every command line written to a file and started from there. */
+export const l7mpFromFile: Program = { name: "l7mp -c", command: l7mp.command };
 export const socat: Program = { name: "socat", command: ["socat"] };
 
 function isL7mp(program: Program): boolean {
-  return program.name === l7mp.name;
+  return program.name === l7mp.name || program.name === l7mpFromFile.name;
 }
 
 /** The version an installed program prints, or undefined where it is absent. */
@@ -49,11 +52,16 @@ const socatVersion = versionOf("socat", ["-V"], /socat version (\S+)/);
 export interface CaseOptions {
   /** Whether the same words run with socat: any version, or only 1.8 and later. */
   readonly socat?: "any" | "1.8";
+  /** Reason why an example of the specification does not run from a file as well. */
+  readonly notFromFile?: string;
   /** Reason why this case cannot run here; it is then shown as ignored, with the reason in its name. */
   readonly skip?: string | undefined;
 }
 
-/** Declares an acceptance case under the names `<name> l7mp` and, where asked, `<name> socat`. */
+/**
+ * Declares an acceptance case under the names `<name> l7mp`, for the specification's examples `<name> l7mp -c`, and
+ * where asked `<name> socat`.
+ */
 export function acceptance(
   name: string,
   title: string,
@@ -61,6 +69,9 @@ export function acceptance(
   options: CaseOptions = {},
 ): void {
   declare(`${name} l7mp: ${title}`, l7mp, body, options.skip);
+  if (/^E\d/.test(name)) {
+    declare(`${name} l7mp -c: ${title}`, l7mpFromFile, body, options.skip ?? options.notFromFile);
+  }
   if (options.socat === undefined) return;
   let skip = options.skip;
   if (socatVersion === undefined) skip ??= "socat is not installed";
@@ -129,9 +140,17 @@ export class Run implements AsyncDisposable {
   /** Starts the program of this case, or another. Expectations in `options` are checked at its end. */
   spawn(args: readonly string[], options: StartOptions & { program?: Program } = {}): Child {
     const program = options.program ?? this.program;
-    const child = new Child(program, args, options, { L7MP_E2E_MARK: `${this.#mark}:${program.name}` });
+    const env = { L7MP_E2E_MARK: `${this.#mark}:${program.name}` };
+    const child = program === l7mpFromFile
+      ? new Child({ ...program, command: throughFile(program.command, args, this.#planFile()) }, [], options, env)
+      : new Child(program, args, options, env);
     this.#children.push(child);
     return child;
+  }
+
+  /** A name for the plan of one more program. */
+  #planFile(): string {
+    return this.path(`plan-${this.#children.length}.yaml`);
   }
 
   /** Starts a program and waits until it bound what the case is going to use. */
@@ -158,9 +177,13 @@ export class Run implements AsyncDisposable {
       if (isL7mp(child.program) || !child.running) await child.finish();
     }
     if (!this.isL7mp) return;
-    await eventually("end of all processes that l7mp started", async () => (await this.#marked(l7mp)).length === 0, {
-      deadlineMs: 3000,
-    });
+    await eventually(
+      "end of all processes that l7mp started",
+      async () => (await this.#marked(this.program)).length === 0,
+      {
+        deadlineMs: 3000,
+      },
+    );
     for (const bound of this.#bound) {
       await eventually(`release of ${JSON.stringify(bound)}`, async () => !(await isBound(bound)), {
         deadlineMs: 3000,
