@@ -53,6 +53,7 @@ interface Served {
   readonly closing: AbortController;
   /** Of its sessions, for their names. */
   nextId: number;
+  /** Sessions that count against `maxSessions`. */
   active: number;
   /** Resolves when it serves nobody any more, with the error of a one-shot session. */
   done: Promise<L7mpError | undefined>;
@@ -307,10 +308,9 @@ export class Proxy {
     }
   }
 
-  #refusal({ listener, active }: Served, slots: Slots): L7mpError | undefined {
+  #refusal(served: Served, slots: Slots): L7mpError | undefined {
     if (slots.full) return new ConnectError("too many sessions (max-children)", { status: 503 });
-    if (active < (listener.maxSessions ?? Infinity)) return undefined;
-    return new LimitError(`too many sessions (max_sessions=${listener.maxSessions})`, { status: 503 });
+    return isBare(served.listener.endpoint) ? tooMany(served) : undefined;
   }
 
   /** One session from a connector or local endpoint; with `fork` again and again, `interval` apart. */
@@ -345,12 +345,31 @@ export class Proxy {
   ): Promise<SessionRecord> {
     const { listener } = served;
     const name = this.#nameOf(served, incoming?.info);
-    const session = new Session({ name, listener, environment: this.#options, incoming, sequence });
-    served.active++;
+    let counted = false;
+    const count = () => {
+      served.active++;
+      counted = true;
+    };
+    // Behind layers only a caller that has said what it wants takes a place, and can be told that there is none.
+    const admit = () => {
+      const refusal = tooMany(served);
+      if (refusal) throw refusal;
+      count();
+    };
+    const bare = !incoming || isBare(listener.endpoint);
+    const session = new Session({
+      name,
+      listener,
+      environment: this.#options,
+      incoming,
+      sequence,
+      admit: bare ? undefined : admit,
+    });
+    if (bare) count();
     this.#options.events.onSessionStart?.(session);
     if (this.#cut) session.end(this.#cut);
     const done = session.run().then((record) => {
-      served.active--;
+      if (counted) served.active--;
       this.#sessions.delete(name);
       add(this.#totals, session.flows);
       this.#totals.dropped += record.dropped;
@@ -383,6 +402,17 @@ export class Proxy {
     const timer = setTimeout(() => this.#tracked.delete(session.name), trackMs);
     this.#tracked.set(session.name, { session, timer });
   }
+}
+
+function tooMany({ listener: { maxSessions = Infinity }, active }: Served): LimitError | undefined {
+  if (active < maxSessions) return undefined;
+  const error = new LimitError(`too many sessions (max_sessions=${maxSessions})`, {
+    code: "OVERFLOW",
+    status: 503,
+    side: "downstream",
+  });
+  error.level = "info";
+  return error;
 }
 
 function add(total: Flows, flows: Flows): void {
