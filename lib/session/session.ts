@@ -314,7 +314,6 @@ export class Session {
     let opened: Omit<Opened, "downstream">;
     try {
       this.#admit?.();
-      this.#admit?.();
       listener.admit?.(() => this.metadata);
       opened = await this.#openWay(context, caller.info);
     } catch (error) {
