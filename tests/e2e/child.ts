@@ -46,11 +46,18 @@ export class Child {
   #signalled: Deno.Signal | undefined;
   #checked = false;
 
-  constructor(program: Program, args: readonly string[], options: StartOptions, env: Record<string, string>) {
+  /** `command` is what starts it where that is not the program's own command with `args`. */
+  constructor(
+    program: Program,
+    args: readonly string[],
+    options: StartOptions,
+    env: Record<string, string>,
+    command: readonly string[] = [...program.command, ...args],
+  ) {
     this.program = program;
     this.args = args;
     this.#options = options;
-    let words = [...(options.prefix ?? []), ...program.command, ...args];
+    let words = [...(options.prefix ?? []), ...command];
     if (options.redirect !== undefined) words = ["sh", "-c", `exec "$@" ${options.redirect}`, "sh", ...words];
     const piped = options.input !== undefined || options.openInput === true;
     this.#process = new Deno.Command(words[0]!, {

@@ -140,9 +140,9 @@ export class Run implements AsyncDisposable {
   /** Starts the program of this case, or another. Expectations in `options` are checked at its end. */
   spawn(args: readonly string[], options: StartOptions & { program?: Program } = {}): Child {
     const program = options.program ?? this.program;
-    const env = { L7MP_E2E_MARK: `${this.#mark}:${program.name}` };
-    const child = program === l7mpFromFile
-      ? new Child({ ...program, command: throughFile(program.command, args, this.#planFile()) }, [], options, env)
+    const env = { L7MP_E2E_MARK: this.#markOf(program) };
+    const child = this.program === l7mpFromFile && isL7mp(program)
+      ? new Child(l7mpFromFile, args, options, env, throughFile(program.command, args, this.#planFile()))
       : new Child(program, args, options, env);
     this.#children.push(child);
     return child;
@@ -179,7 +179,7 @@ export class Run implements AsyncDisposable {
     if (!this.isL7mp) return;
     await eventually(
       "end of all processes that l7mp started",
-      async () => (await this.#marked(this.program)).length === 0,
+      async () => (await this.#marked(l7mp)).length === 0,
       {
         deadlineMs: 3000,
       },
@@ -193,9 +193,13 @@ export class Run implements AsyncDisposable {
     }
   }
 
+  #markOf(program: Program): string {
+    return `${this.#mark}:${isL7mp(program) ? l7mp.name : program.name}`;
+  }
+
   /** The processes of this case that a program is, or that it started: they inherit its mark. */
   async #marked(program?: Program): Promise<number[]> {
-    const mark = `L7MP_E2E_MARK=${this.#mark}:${program?.name ?? ""}`;
+    const mark = `L7MP_E2E_MARK=${program ? this.#markOf(program) : this.#mark}`;
     const found: number[] = [];
     for await (const entry of Deno.readDir("/proc")) {
       if (!/^\d+$/.test(entry.name)) continue;

@@ -33,7 +33,14 @@ async function say(command: string): Promise<string> {
     reopen: () => {},
     close: () => {},
   };
-  const host: Host = { environment: () => undefined, print: (text) => output += text, standardError, pid: 1 };
+  const host: Host = {
+    environment: () => undefined,
+    print: (text) => output += text,
+    standardError,
+    standardOutput: standardError,
+    readInput: () => Promise.resolve(""),
+    pid: 1,
+  };
   const status = await run(["--plan", ...words], registry, host);
   return status === 0 ? output : `${output}exit ${status}\n`;
 }

@@ -10,13 +10,19 @@ export interface Outcome {
   readonly log: string;
 }
 
-export async function runHere(words: readonly string[], environment: Record<string, string> = {}): Promise<Outcome> {
+export async function runHere(
+  words: readonly string[],
+  environment: Record<string, string> = {},
+  input = "",
+): Promise<Outcome> {
   let stdout = "";
   let log = "";
   const host: Host = {
     environment: (name) => environment[name],
     print: (text) => void (stdout += text),
     standardError: { write: (text) => void (log += text), reopen() {}, close() {} },
+    standardOutput: { write: (text) => void (stdout += text), reopen() {}, close() {} },
+    readInput: () => Promise.resolve(input),
     pid: 1,
   };
   const status = await run(words, registry, host);
