@@ -278,7 +278,8 @@ export class WebSocketStream implements DatagramStream {
     if (reason instanceof WebSocketClosedError && isSendableCloseCode(reason.closeCode)) {
       return { code: reason.closeCode, reason: reason.closeReason };
     }
-    return this.#parts.role === "listen" && !own ? closeCodeOf(reason) : undefined;
+    if (own) return undefined;
+    return goingAway(reason) ?? (this.#parts.role === "listen" ? failed(reason) : undefined);
   }
 
   /** Drops the connection when the peer has closed it too, or has had the time to. */
@@ -385,10 +386,17 @@ export class WebSocketStream implements DatagramStream {
   }
 }
 
+/** What either side is told of a session that is ended from outside. */
+function goingAway(reason: unknown): { code: number; reason: string } | undefined {
+  const code = reason instanceof L7mpError ? reason.code : undefined;
+  if (code === "STOPPED") return { code: 1001, reason: "the proxy is stopping" };
+  if (code === "DELETED") return { code: 1001, reason: "the session was deleted" };
+  return undefined;
+}
+
 /** What a caller is told of a session that fails, whose connection is in order: 1008 where it is refused. */
-function closeCodeOf(reason: unknown): { code: number; reason: string } {
+function failed(reason: unknown): { code: number; reason: string } {
   const error = reason instanceof L7mpError ? reason : undefined;
-  if (error?.code === "STOPPED") return { code: 1001, reason: "the server is stopping" };
   const { status = 500 } = error ?? {};
   if (status < 500) return { code: 1008, reason: shortened(error!.message) };
   return { code: 1011, reason: "the other side of the session has failed" };
