@@ -65,9 +65,9 @@ export class Cluster implements AsyncDisposable {
   #checker: HealthChecker | undefined;
   /** Checkers that are ending. */
   readonly #ending = new Set<Promise<void>>();
-  #disposed = false;
+  #checking = false;
 
-  /** Throws `ConfigError` for settings that cannot be read. */
+  /** Nothing runs before `start`. Throws `ConfigError` for settings that cannot be read. */
   constructor(object: ClusterObject, tools: ClusterTools) {
     const policies = policiesOf(object);
     this.name = object.name;
@@ -80,6 +80,12 @@ export class Cluster implements AsyncDisposable {
 
   get object(): ClusterObject {
     return this.#object;
+  }
+
+  /** Begins the health checks. */
+  start(): void {
+    this.#checking = true;
+    this.#beginChecks(policiesOf(this.#object));
   }
 
   /** In the order of the endpoints; a virtual cluster is its own only one. */
@@ -137,7 +143,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Ends the health checks; running ones have ended when it resolves. Picks made before stay valid. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true;
+    this.#checking = false;
     this.#endChecks();
     await Promise.all(this.#ending);
   }
@@ -153,11 +159,15 @@ export class Cluster implements AsyncDisposable {
     }
     if (!before || !same(before.settings.health_check, object.settings.health_check)) {
       this.#endChecks();
-      const { probe } = this.#tools;
       if (!healthCheck) this.#members.forEach((member) => member.healthy = true);
-      else if (probe && !this.#disposed) {
-        this.#checker = new HealthChecker(healthCheck, probe, (...what) => this.#logHealth(...what));
-      }
+    }
+    this.#beginChecks({ healthCheck });
+  }
+
+  #beginChecks({ healthCheck }: Pick<ClusterPolicies, "healthCheck">): void {
+    const { probe } = this.#tools;
+    if (!this.#checker && healthCheck && probe && this.#checking) {
+      this.#checker = new HealthChecker(healthCheck, probe, (...what) => this.#logHealth(...what));
     }
     this.#checker?.update(this.#members);
   }

@@ -41,6 +41,7 @@ interface RouteParts {
 }
 
 const times = duration();
+const limits = duration({ negative: true });
 
 export class Router {
   readonly #state: () => RoutingState;
@@ -55,13 +56,14 @@ export class Router {
 
   /**
    * The way of a session of `listener` with `metadata`. Throws a `ConnectError`: status 404 where nothing matches or
-   * what matches leads nowhere, the rule's own where it denies.
+   * what matches leads nowhere, the rule's own where it denies. Throws a `LimitError` over the rate of the destination.
    */
   way(listener: RoutedListener, metadata: Metadata): Way {
     const { route, rewrites, found } = this.#lookup(listener.object.rules, metadata);
     const rewritten = applyRewrites(metadata, rewrites) as Metadata;
     const parts = this.#parts(listener, route);
     const cluster = this.#state().clusters.get(route.destination);
+    cluster?.admit(rewritten);
     return {
       target: parts.target,
       retry: parts.retry,
@@ -173,7 +175,7 @@ export class Router {
         target: new ClusterUpstream(route.destination, this.#cluster, direction),
         retry: planRetry(route.retry, `${at}.retry`),
         ...(linger !== undefined && { lingerMs: times.parse(linger, `${at}.linger`) }),
-        ...(idle_timeout !== undefined && { idleTimeoutMs: times.parse(idle_timeout, `${at}.idle_timeout`) }),
+        ...(idle_timeout !== undefined && { idleTimeoutMs: limits.parse(idle_timeout, `${at}.idle_timeout`) }),
       };
       routes.set(route, parts);
     }

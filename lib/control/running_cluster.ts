@@ -1,5 +1,6 @@
 /** A cluster of the configuration as sessions use it: its balancer, and its endpoints ready to connect to. */
 import { Cluster, type ClusterTools } from "../cluster/cluster.ts";
+import { readClusterPolicies } from "../cluster/cluster_settings.ts";
 import type { Member } from "../cluster/member.ts";
 import type { InlineTransform } from "../config/document.ts";
 import { planEndpoint } from "../config/endpoint_planner.ts";
@@ -7,14 +8,23 @@ import type { ParsedAddress } from "../config/endpoint_parser.ts";
 import { readClusterSpec, transformForPlanner } from "../config/original_spec.ts";
 import type { Endpoint } from "../config/plan.ts";
 import { faultKindOf } from "../cluster/outlier.ts";
-import { ConnectError } from "../errors.ts";
+import { ConnectError, LimitError } from "../errors.ts";
+import { parseRateLimit, RateLimiter } from "../limits/rate_limiter.ts";
 import type { Direction, Registry } from "../protocol.ts";
 import { duration } from "../schema.ts";
 import type { Choice, Metadata, Upstream } from "../session/way.ts";
 import type { ClusterObject } from "./objects.ts";
+import { same } from "./reconcile.ts";
 
 const times = duration();
+const limits = duration({ negative: true });
 
+export interface RunningClusterTools extends Omit<ClusterTools, "probe"> {
+  /** Tries an endpoint for an active health check; absent: endpoints are not checked. */
+  probe?(endpoint: Endpoint, signal: AbortSignal): Promise<void>;
+}
+
+/** Does nothing by itself before `start`. */
 export class RunningCluster implements AsyncDisposable {
   readonly cluster: Cluster;
   /** Present for a transform, which is no stage of its own. */
@@ -23,31 +33,57 @@ export class RunningCluster implements AsyncDisposable {
   readonly address: ParsedAddress | undefined;
   readonly #registry: Registry;
   #endpoints = new WeakMap<Member, Map<Direction, Endpoint>>();
-  #timeouts: ReturnType<typeof timeoutsOf>;
+  #settings: ClusterSettings;
 
   /** Throws `ConfigError`. */
-  constructor(object: ClusterObject, registry: Registry, tools: ClusterTools) {
+  constructor(object: ClusterObject, registry: Registry, tools: RunningClusterTools) {
     const use = { registry, at: `cluster ${JSON.stringify(object.name)}` };
     this.#registry = registry;
     this.transform = transformForPlanner(object.spec, use);
     this.address = this.transform ? undefined : readClusterSpec(object.spec, use);
-    this.cluster = new Cluster(object, tools);
-    this.#timeouts = timeoutsOf(object);
+    const { probe } = tools;
+    this.cluster = new Cluster(object, {
+      ...tools,
+      probe: probe && (async (member, signal) => await probe(this.anyEndpoint(member), signal)),
+    });
+    this.#settings = settingsOf(object);
+  }
+
+  /** Begins what it does by itself: health checks. */
+  start(): void {
+    this.cluster.start();
   }
 
   get object(): ClusterObject {
     return this.cluster.object;
   }
 
-  get timeouts(): ReturnType<typeof timeoutsOf> {
-    return this.#timeouts;
+  get timeouts(): ClusterTimeouts {
+    return this.#settings;
+  }
+
+  /** Whether it can go on as `object`, whose `spec` is the same: throws what `update` would. */
+  check(object: ClusterObject): void {
+    readClusterPolicies(object, `cluster ${JSON.stringify(object.name)}`, "ignore");
+    settingsOf(object);
   }
 
   /** Goes on as `object`, whose `spec` is the same. Throws `ConfigError`; nothing has changed then. */
   update(object: ClusterObject): void {
-    const timeouts = timeoutsOf(object);
+    const settings = settingsOf(object);
+    const { limiter, limit } = this.#settings;
     this.cluster.update(object);
-    this.#timeouts = timeouts;
+    // Who has used up its share does not get another by a change of something else.
+    this.#settings = same(limit, settings.limit) ? { ...settings, limiter } : settings;
+  }
+
+  /** Counts a session that begins with `metadata`. Over the rate of the cluster throws a `LimitError` with status 429. */
+  admit(metadata: Metadata): void {
+    if (this.#settings.limiter?.allow(metadata) !== false) return;
+    const text = `cluster "${this.object.name}" has too many sessions in a short time (local_ratelimit)`;
+    const error = new LimitError(text, { status: 429, code: "RATE_LIMITED", side: "upstream" });
+    error.level = "info";
+    throw error;
   }
 
   /** What `member` is for the engine when it is used in `direction`. Throws `ConfigError`. */
@@ -86,13 +122,26 @@ export class RunningCluster implements AsyncDisposable {
   }
 }
 
-function timeoutsOf({ name, settings: { connect_timeout, idle_timeout, linger } }: ClusterObject) {
-  const read = (value: string | number | undefined, key: string) =>
-    value === undefined ? undefined : times.parse(value, `cluster ${JSON.stringify(name)}.${key}`);
+interface ClusterTimeouts {
+  readonly connectTimeoutMs?: number;
+  /** Not above 0: never. */
+  readonly idleTimeoutMs?: number;
+  readonly lingerMs?: number;
+}
+
+interface ClusterSettings extends ClusterTimeouts {
+  readonly limit?: unknown;
+  readonly limiter?: RateLimiter;
+}
+
+function settingsOf({ name, settings }: ClusterObject): ClusterSettings {
+  const { connect_timeout, idle_timeout, linger, local_ratelimit: limit } = settings;
+  const at = `cluster ${JSON.stringify(name)}`;
   return {
-    connectTimeoutMs: read(connect_timeout, "connect_timeout"),
-    idleTimeoutMs: read(idle_timeout, "idle_timeout"),
-    lingerMs: read(linger, "linger"),
+    ...(connect_timeout !== undefined && { connectTimeoutMs: times.parse(connect_timeout, `${at}.connect_timeout`) }),
+    ...(idle_timeout !== undefined && { idleTimeoutMs: limits.parse(idle_timeout, `${at}.idle_timeout`) }),
+    ...(linger !== undefined && { lingerMs: times.parse(linger, `${at}.linger`) }),
+    ...(limit && { limit, limiter: new RateLimiter(parseRateLimit(limit, `${at}.local_ratelimit`)) }),
   };
 }
 
@@ -123,7 +172,12 @@ export class ClusterUpstream implements Upstream {
     if (!running) throw unknownCluster(this.name);
     const tried = new Set(failed.flatMap((choice) => choice instanceof ClusterChoice ? [choice.member] : []));
     const choice = running.cluster.pick(metadata ?? {}, tried);
-    return new ClusterChoice(running, choice, running.endpoint(choice.member, this.#direction));
+    try {
+      return new ClusterChoice(running, choice, running.endpoint(choice.member, this.#direction));
+    } catch (error) {
+      choice.release();
+      throw error;
+    }
   }
 }
 

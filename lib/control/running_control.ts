@@ -1,5 +1,4 @@
 /** The configuration of a running proxy: every change is checked whole, takes effect whole, or not at all. */
-import type { ClusterTools } from "../cluster/cluster.ts";
 import type { AdminDocument, ConfigDocument, SessionDocument } from "../config/document.ts";
 import { planEndpoint } from "../config/endpoint_planner.ts";
 import { readListenerSpec } from "../config/original_spec.ts";
@@ -20,7 +19,7 @@ import { Naming } from "./naming.ts";
 import { emptySnapshot, type ListenerObject, type Snapshot } from "./objects.ts";
 import { same } from "./reconcile.ts";
 import { type RoutedListener, Router, type RoutingState } from "./router.ts";
-import { RunningCluster } from "./running_cluster.ts";
+import { RunningCluster, type RunningClusterTools } from "./running_cluster.ts";
 import { SessionWatch } from "./session_watch.ts";
 import { snapshotOf } from "./snapshot_of.ts";
 import { makeSpecCheck, type SpecCheck } from "./spec_check.ts";
@@ -106,7 +105,6 @@ export class RunningControl implements Control, AsyncDisposable {
     const next = await this.#read(document, "refuse");
     const { listeners, clusters } = this.#prepare(next);
     this.#checkRoutes(next, listeners, clusters, false);
-    await disposeAll([...clusters.values()]);
     return next;
   }
 
@@ -169,18 +167,22 @@ export class RunningControl implements Control, AsyncDisposable {
     const changed = [...listeners].filter(([name, one]) => this.#listeners.get(name) !== one).map(([, one]) => one);
     const replaced = changed.flatMap(({ object }) => this.#listeners.get(object.name) ?? []);
     const removed = [...this.#listeners.values()].filter(({ object }) => !listeners.has(object.name));
+    const lost = this.#checkRoutes(next, listeners, clusters, true);
+    for (const { members, endpoint } of created.map(endpointsOf)) {
+      for (const member of members) await proxy.prepareTarget(endpoint(member));
+    }
+    const { admin } = before.snapshot;
+    if (next.admin !== admin) onAdmin?.(next.admin);
     try {
-      const lost = this.#checkRoutes(next, listeners, clusters, true);
-      for (const { members, endpoint } of created.map(endpointsOf)) {
-        for (const member of members) await proxy.prepareTarget(endpoint(member));
-      }
-      if (next.admin !== before.snapshot.admin) onAdmin?.(next.admin);
-      await this.#open(changed, replaced);
-      if (lost) log[this.#options.warnOfBoundaries ? "warn" : "notice"]("plan.warning", lostBoundaries);
+      // What goes makes room: its address may be another's now.
+      await this.#open(changed, [...replaced, ...removed]);
     } catch (error) {
-      await disposeAll(created);
+      // At the start there is nothing to go back to.
+      if (this.#version > 0 && next.admin !== admin) onAdmin?.(admin);
       throw error;
     }
+    // From here on nothing fails.
+    if (lost) log[this.#options.warnOfBoundaries ? "warn" : "notice"]("plan.warning", lostBoundaries);
     for (const object of next.clusters.values()) {
       const cluster = clusters.get(object.name)!;
       if (cluster.object !== object) cluster.update(object);
@@ -188,13 +190,13 @@ export class RunningControl implements Control, AsyncDisposable {
     this.#routing = { snapshot: next, clusters };
     this.#listeners = listeners;
     this.#version++;
-    for (const { object } of removed) await proxy.close(object.name);
+    for (const cluster of created) cluster.start();
     const gone = [...before.clusters.values()].filter((cluster) => clusters.get(cluster.object.name) !== cluster);
     await disposeAll(gone);
     this.#end(effects);
   }
 
-  /** What `next` needs: what is there already stays, what differs is made anew. Throws `ConfigError`. */
+  /** What `next` needs: what is there already stays, what differs is made anew; nothing begins. Throws `ConfigError`. */
   #prepare(next: Snapshot): { listeners: Map<string, Prepared>; clusters: Map<string, RunningCluster> } {
     const listeners = new Map<string, Prepared>();
     for (const [name, object] of next.listeners) {
@@ -205,22 +207,20 @@ export class RunningControl implements Control, AsyncDisposable {
     for (const [name, object] of next.clusters) {
       const before = this.#routing.clusters.get(name);
       const stays = before && same(before.object.spec, object.spec) && before.object.virtual === object.virtual;
-      clusters.set(name, stays ? before : new RunningCluster(object, this.#options.registry, this.#tools(object.name)));
+      if (stays && before.object !== object) before.check(object);
+      clusters.set(name, stays ? before : new RunningCluster(object, this.#options.registry, this.#tools()));
     }
     return { listeners, clusters };
   }
 
-  #tools(name: string): ClusterTools {
+  #tools(): RunningClusterTools {
     const { log, proxy } = this.#options;
     return {
       log,
       now: () => performance.now(),
       random: Math.random,
       valueAt: getAtPath,
-      probe: async (member, signal) => {
-        const cluster = this.#routing.clusters.get(name);
-        if (cluster) await proxy.probe(cluster.anyEndpoint(member), signal);
-      },
+      probe: (endpoint, signal) => proxy.probe(endpoint, signal),
     };
   }
 
@@ -275,14 +275,14 @@ export class RunningControl implements Control, AsyncDisposable {
     }
   }
 
-  /** Opens `changed`, for which `replaced` make room; on failure those are open again. */
-  async #open(changed: readonly Prepared[], replaced: readonly Prepared[]): Promise<void> {
+  /** Opens `changed`, for which `leaving` make room; on failure those are open again. */
+  async #open(changed: readonly Prepared[], leaving: readonly Prepared[]): Promise<void> {
     const { proxy, log } = this.#options;
-    for (const { object } of replaced) await proxy.close(object.name);
+    for (const { object } of leaving) await proxy.close(object.name);
     try {
       await proxy.open(changed.map(({ served }) => served));
     } catch (error) {
-      for (const { object, served } of replaced) {
+      for (const { object, served } of leaving) {
         const told = (fault: unknown) =>
           log.error("listener.error", `listener ${object.name} could not be opened again: ${messageOf(fault)}`);
         await proxy.open([served]).catch(told);
