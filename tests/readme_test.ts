@@ -7,7 +7,7 @@ import { globalOptions } from "../lib/cli/options.ts";
 import { overlayEntries } from "../lib/cli/overlays.ts";
 import { fillTables } from "../lib/cli/tables.ts";
 import { registry } from "../protocols/mod.ts";
-import { makeCertificates, noOpenssl } from "./support/certificates.ts";
+import { makeCertificates, noOpenssl, withFiles } from "./support/certificates.ts";
 import { check } from "./support/cli.ts";
 
 const readmePath = new URL("../README.md", import.meta.url);
@@ -40,17 +40,6 @@ Deno.test("fillTables() refuses a text without the place of a table", () => {
 
 const certificates = makeCertificates();
 
-/** Certificates and keys that examples name are looked for: those made for the tests stand in their place. */
-function withFiles(word: string): string {
-  if (!certificates) return word;
-  const { directory } = certificates;
-  return word.replace(/\bcapath=certs\b/, `capath=${directory}`).replace(
-    /\b(cert|key|cafile|ca|pkcs12)=(?!mozilla)(?=[\w.]+)/g,
-    `$1=${directory}/`,
-  )
-    .replace(`${directory}/server.pem`, `${directory}/server-both.pem`);
-}
-
 Deno.test("every l7mp line of README.md is accepted", async (t) => {
   const lines = commands.map((line) => line.replace(/^.*deno(@\S+)? task start/, "l7mp")).filter((line) =>
     /\bl7mp /.test(line)
@@ -61,7 +50,7 @@ Deno.test("every l7mp line of README.md is accepted", async (t) => {
     await t.step({
       name: ignore ? `${line} (skipped: ${noOpenssl})` : line,
       ignore,
-      fn: async () => assertEquals(await check((await wordsOf(line)).map(withFiles)), ""),
+      fn: async () => assertEquals(await check((await wordsOf(line)).map((word) => withFiles(word, certificates))), ""),
     });
   }
 });
@@ -101,7 +90,7 @@ Deno.test(`every example of the help is accepted${needsOpenssl}`, { ignore: !cer
   ];
   const failures: string[] = [];
   for (const line of lines) {
-    const message = await check(quickWords(line).map(withFiles));
+    const message = await check(quickWords(line).map((word) => withFiles(word, certificates)));
     if (message) failures.push(`${line}\n    ${message}`);
   }
   assertEquals(failures, []);

@@ -105,3 +105,14 @@ function openssl(directory: string, ...args: string[]): void {
   const { success, stderr } = new Deno.Command("openssl", { args, cwd: directory }).outputSync();
   if (!success) throw new Error(`openssl ${args.join(" ")}\n${new TextDecoder().decode(stderr)}`);
 }
+
+/** `word` of an example, with the certificates and keys that it names in the folder of the tests' own. */
+export function withFiles(word: string, certificates: Certificates | undefined): string {
+  if (!certificates) return word;
+  const { directory } = certificates;
+  return word.replace(/\bcapath=certs\b/, `capath=${directory}`).replace(
+    /\b(cert|key|cafile|ca|pkcs12)=(?!mozilla)(?=[\w.]+)/g,
+    `$1=${directory}/`,
+  )
+    .replace(`${directory}/server.pem`, `${directory}/server-both.pem`);
+}
