@@ -235,6 +235,18 @@ export interface Step {
   close?(): void;
 }
 
+/** What a step counts for the metrics: it only ever adds. */
+export interface StepCounter {
+  bytes: number;
+  messages: number;
+}
+
+/** Names of metrics to count under instead of the usual ones. */
+export interface StepCounterNames {
+  readonly bytes?: string;
+  readonly messages?: string;
+}
+
 export interface StepContext {
   readonly log: Log;
   /** Kind of what comes in. */
@@ -245,6 +257,11 @@ export interface StepContext {
   readonly flow: "ltr" | "rtl";
   /** Counts messages (one unless said) that the step does not pass on because something is wrong with them. */
   drop(messages?: number): void;
+  /**
+   * Where the step counts what the metrics are to show, under the name of its cluster, or `label` where it has another.
+   * Absent: nobody asks.
+   */
+  counter?(names: StepCounterNames, label?: string): StepCounter;
 }
 
 /**

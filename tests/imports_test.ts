@@ -78,6 +78,18 @@ const allowed: readonly (readonly [file: string, imports: readonly string[]])[] 
       "lib/log.ts",
     ],
   ],
+  [
+    "lib/metrics/",
+    [
+      "lib/metrics/",
+      "lib/cluster/",
+      "lib/control/",
+      "lib/session/",
+      "lib/stream/",
+      "lib/protocol.ts",
+      "lib/errors.ts",
+    ],
+  ],
   ["lib/cli/", ["lib/"]],
   [
     "protocols/",

@@ -4,10 +4,12 @@ import { loadFiles } from "../config/load.ts";
 import { planDocument } from "../config/planner.ts";
 import { RunningControl } from "../control/running_control.ts";
 import { ConfigError, L7mpError } from "../errors.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import type { Registry } from "../protocol.ts";
 import type { Proxy } from "../proxy.ts";
 import { type ServedListener, servePlanned } from "../session/way.ts";
-import { applyProcessSettings, logSettings } from "./admin_settings.ts";
+import { AccessLog, readAccessFormat } from "./access_log.ts";
+import { accessSettings, applyProcessSettings, type LogSettings, logSettings } from "./admin_settings.ts";
 import type { Arguments } from "./arguments.ts";
 import { type ControlAddress, readControlAddress } from "./control_address.ts";
 import type { Host } from "./host.ts";
@@ -45,10 +47,15 @@ export async function runConfigured(
       await checkOnly(loaded, given, registry, outlets);
       return 0;
   }
-  await explained(loaded, async () => applyProcessSettings(given, document.admin ?? {}));
-  if (given.config.length > 0) outlets.changeLog(logSettings(given, document.admin ?? {}));
   const service = new ConfiguredService({ given, registry, outlets, own, loaded, stdin });
-  return await serveUntilEnd(service, given, outlets);
+  await explained(loaded, async () => {
+    applyProcessSettings(given, document.admin ?? {});
+    const { admin = {} } = document;
+    // Whether standard output is free is known only once the rest has been checked.
+    service.applyAdmin(admin.log_file === "stdout" ? { ...admin, log_file: undefined } : admin);
+  });
+  // The service writes the access log, which may become another.
+  return await serveUntilEnd(service, { ...given, accessLog: undefined }, outlets);
 }
 
 /** Standard input can be read once: what it said is kept for reloading. */
@@ -148,11 +155,17 @@ class ConfiguredService implements Service {
   readonly options: Service["options"];
   readonly events: Service["events"];
   readonly #parts: Parts;
+  readonly #accessLog: AccessLog;
+  #log: LogSettings;
   #control: RunningControl | undefined;
+  #metrics: Metrics | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { registry, outlets: { log }, given } = parts;
+    const { registry, outlets: { log, open }, given } = parts;
+    this.#accessLog = new AccessLog(open);
+    const { level, format, file } = given.log;
+    this.#log = { level, format, file };
     let answer: Promise<(request: Request, caller: never) => Promise<Response>> | undefined;
     this.options = {
       observe: true,
@@ -162,10 +175,19 @@ class ConfiguredService implements Service {
         );
         return await (await answer)(request, caller as never);
       },
+      metrics: () => this.#metrics!.text(),
     };
     this.events = {
-      onSessionStart: (session) => this.#control?.sessionChanged("ADDED", session),
-      onSessionEnd: (_, session) => this.#control?.sessionChanged("DELETED", session),
+      onSessionStart: (session) => {
+        this.#metrics?.sessionStarted(session);
+        this.#control?.sessionChanged("ADDED", session);
+      },
+      onSessionEnd: (record, session) => {
+        this.#metrics?.sessionEnded(record, session);
+        this.#accessLog.write(record, session);
+        this.#control?.sessionChanged("DELETED", session);
+      },
+      onRefused: (listener, error?: L7mpError) => this.#metrics?.refused(listener, error),
     };
   }
 
@@ -178,9 +200,20 @@ class ConfiguredService implements Service {
       programVersion: version,
       session: given.session,
       warnOfBoundaries: given.config.length > 0,
-      onAdmin: (admin) => this.#applyAdmin(admin),
+      onAdmin: (admin) => this.applyAdmin(admin),
+      onConnect: (cluster, durationMs) => this.#metrics?.connected(cluster, durationMs),
     });
     this.#control = control;
+    this.#metrics = new Metrics({
+      get snapshot() {
+        return control.snapshot;
+      },
+      get clusters() {
+        return control.clusters;
+      },
+      sessions: () => proxy.sessions(),
+      isUp: () => control.ready,
+    }, { version });
     try {
       await explained(loaded, async () => {
         await control.reload(loaded.document, "refuse");
@@ -214,10 +247,24 @@ class ConfiguredService implements Service {
     await this.#control?.[Symbol.asyncDispose]();
   }
 
-  #applyAdmin(admin: AdminDocument): void {
+  /** The logs go on as `admin` says. Throws `ConfigError`; nothing has changed then. */
+  applyAdmin(admin: AdminDocument): void {
     const { given, outlets } = this.#parts;
-    if (given.config.length > 0 || Object.keys(admin).length > 0) outlets.changeLog(logSettings(given, admin));
+    const access = this.#accessLog.prepare(accessSettings(given, admin));
+    const log = logSettings(given, admin);
+    try {
+      if (!sameSettings(log, this.#log)) outlets.changeLog(log);
+      this.#log = log;
+    } catch (error) {
+      access.cancel();
+      throw error;
+    }
+    access.commit();
   }
+}
+
+function sameSettings(a: LogSettings, b: LogSettings): boolean {
+  return a.level === b.level && a.format === b.format && a.file === b.file;
 }
 
 async function checkOnly(loaded: Loaded, given: Arguments, registry: Registry, { log }: Outlets): Promise<void> {
@@ -234,5 +281,8 @@ async function checkOnly(loaded: Loaded, given: Arguments, registry: Registry, {
     session: given.session,
     warnOfBoundaries: true,
   });
-  await explained(loaded, () => control.check(loaded.document));
+  await explained(loaded, async () => {
+    readAccessFormat(accessSettings(given, loaded.document.admin ?? {}).format, "admin.access_log_format");
+    await control.check(loaded.document);
+  });
 }

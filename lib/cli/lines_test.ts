@@ -18,6 +18,7 @@ const record: SessionRecord = {
   rtl: { bytes: 3, messages: 1 },
   dropped: 0,
   reason: "eof",
+  retries: 0,
 };
 
 Deno.test("accessLine() as text", () => {

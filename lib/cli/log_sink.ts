@@ -66,6 +66,7 @@ function streamSink(writer: Writer): Sink {
 export function fileSink(path: string, onFailure: (message: string) => void): Sink {
   let file: Deno.FsFile | undefined = openForAppending(path);
   let complained = false;
+  let closed = false;
   const complain = (error: unknown) => {
     if (!complained) onFailure(`${path}: ${messageOf(error)}; lines are lost until this is mended`);
     complained = true;
@@ -80,6 +81,7 @@ export function fileSink(path: string, onFailure: (message: string) => void): Si
       }
     },
     reopen() {
+      if (closed) return;
       try {
         const fresh = openForAppending(path);
         file?.close();
@@ -90,6 +92,7 @@ export function fileSink(path: string, onFailure: (message: string) => void): Si
       }
     },
     close() {
+      closed = true;
       file?.close();
       file = undefined;
     },

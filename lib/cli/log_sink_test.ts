@@ -68,3 +68,15 @@ Deno.test("fileSink() names a file that cannot be opened", () => {
   const error = assertThrows(() => fileSink("/nonexistent/log", () => {}), ConfigError);
   assertEquals(error.message, 'open("/nonexistent/log", O_WRONLY|O_CREAT|O_APPEND): No such file or directory');
 });
+
+Deno.test("fileSink() stays closed when all files are opened anew", () => {
+  inFolder((folder) => {
+    const path = `${folder}/log`;
+    const sink = fileSink(path, () => {});
+    sink.close();
+    Deno.removeSync(path);
+    sink.reopen();
+    sink.write("lost");
+    assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
+  });
+});

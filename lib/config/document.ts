@@ -243,6 +243,8 @@ export interface InlineRoute {
 }
 
 export interface InlineTransform {
+  /** Of the cluster it stands for. */
+  name?: string;
   spec: SpecDocument;
 }
 

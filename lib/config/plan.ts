@@ -42,6 +42,8 @@ export interface PlannedStep {
   readonly reverse: boolean;
   /** Kind of what comes in; `either` is told at connect. */
   readonly input: StreamKind | "either";
+  /** Name of the cluster it stands for, where it has one. */
+  readonly cluster?: string;
 }
 
 export interface Retry {

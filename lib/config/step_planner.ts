@@ -22,6 +22,7 @@ interface Part {
   readonly spec: unknown;
   readonly reverse: boolean;
   readonly name: string;
+  readonly cluster?: string;
   /** Stands for `lines` or `null-lines` of the address that data goes to. */
   readonly framesTarget?: boolean;
 }
@@ -32,12 +33,12 @@ export function planSteps({ chain, from, to, registry, at }: Flow): { steps: Pla
     const { transform, settings, reverse } = readTransform(item, registry, `${at}[${i}]`);
     const spec = transform.spec.parse(settings, `${at}[${i}].spec`);
     transform.check?.(spec);
-    return { transform, spec, reverse, name: transform.types[0]?.names[0] ?? transform.name };
+    return { transform, spec, reverse, name: transform.types[0]?.names[0] ?? transform.name, cluster: item.name };
   });
   let kind = kindOf(from);
   const steps: PlannedStep[] = [];
   for (
-    const { transform, spec, reverse, name, framesTarget } of [
+    const { transform, spec, reverse, name, cluster, framesTarget } of [
       ...optionParts(from, registry, false),
       ...between,
       ...optionParts(to, registry, true),
@@ -50,7 +51,7 @@ export function planSteps({ chain, from, to, registry, at }: Flow): { steps: Pla
     // Bytes for a byte address of lines: cut into lines first, so that it is lines that get their ends again.
     const reframe = framesTarget && kind === "byte" && kindOf(to) === "byte";
     for (let times = reframe ? 2 : 1; times > 0; times--) {
-      steps.push({ transform, spec, reverse, input: kind });
+      steps.push({ transform, spec, reverse, input: kind, ...(cluster !== undefined && { cluster }) });
       if (transform.gives === "other") kind = otherKind(kind);
     }
   }

@@ -22,6 +22,8 @@ const limits = duration({ negative: true });
 export interface RunningClusterTools extends Omit<ClusterTools, "probe"> {
   /** Tries an endpoint for an active health check; absent: endpoints are not checked. */
   probe?(endpoint: Endpoint, signal: AbortSignal): Promise<void>;
+  /** A connection to an endpoint of that cluster came about. */
+  onConnect?(cluster: string, durationMs: number): void;
 }
 
 /** Does nothing by itself before `start`. */
@@ -31,6 +33,7 @@ export class RunningCluster implements AsyncDisposable {
   readonly transform: InlineTransform | undefined;
   /** The address without an endpoint, for the kinds and options of what it connects to; absent for a transform. */
   readonly address: ParsedAddress | undefined;
+  readonly onConnect: RunningClusterTools["onConnect"];
   readonly #registry: Registry;
   #endpoints = new WeakMap<Member, Map<Direction, Endpoint>>();
   #settings: ClusterSettings;
@@ -39,9 +42,11 @@ export class RunningCluster implements AsyncDisposable {
   constructor(object: ClusterObject, registry: Registry, tools: RunningClusterTools) {
     const use = { registry, at: `cluster ${JSON.stringify(object.name)}` };
     this.#registry = registry;
-    this.transform = transformForPlanner(object.spec, use);
+    const transform = transformForPlanner(object.spec, use);
+    this.transform = transform && { ...transform, name: object.name };
     this.address = this.transform ? undefined : readClusterSpec(object.spec, use);
-    const { probe } = tools;
+    const { probe, onConnect } = tools;
+    this.onConnect = onConnect;
     this.cluster = new Cluster(object, {
       ...tools,
       probe: probe && (async (member, signal) => await probe(this.anyEndpoint(member), signal)),
@@ -184,11 +189,14 @@ export class ClusterUpstream implements Upstream {
 class ClusterChoice implements Choice {
   readonly endpoint: Endpoint;
   readonly member: Member;
+  readonly #cluster: RunningCluster;
   readonly #choice: ReturnType<Cluster["pick"]>;
 
-  constructor({ object }: RunningCluster, choice: ReturnType<Cluster["pick"]>, endpoint: Endpoint) {
+  constructor(cluster: RunningCluster, choice: ReturnType<Cluster["pick"]>, endpoint: Endpoint) {
+    const { object } = cluster;
     this.endpoint = endpoint;
     this.member = choice.member;
+    this.#cluster = cluster;
     this.#choice = choice;
     this.shown = {
       name: choice.member.name,
@@ -200,6 +208,7 @@ class ClusterChoice implements Choice {
 
   connected(durationMs: number): void {
     this.#choice.connected(durationMs);
+    this.#cluster.onConnect?.(this.#cluster.object.name, durationMs);
   }
 
   failed(error: unknown): void {

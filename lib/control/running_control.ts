@@ -8,6 +8,7 @@ import { parseRateLimit, RateLimiter } from "../limits/rate_limiter.ts";
 import type { Log } from "../log.ts";
 import { compilePredicate, loadRegex, usesRegex } from "../metadata/predicate.ts";
 import { getAtPath } from "../metadata/pointer.ts";
+import { addTrace } from "../metadata/trace.ts";
 import type { Registry } from "../protocol.ts";
 import type { Proxy } from "../proxy.ts";
 import { duration } from "../schema.ts";
@@ -23,6 +24,7 @@ import { RunningCluster, type RunningClusterTools } from "./running_cluster.ts";
 import { SessionWatch } from "./session_watch.ts";
 import { snapshotOf } from "./snapshot_of.ts";
 import { makeSpecCheck, type SpecCheck } from "./spec_check.ts";
+import { checkStandardOutput } from "./standard_output.ts";
 
 export interface RunningControlOptions {
   readonly registry: Registry;
@@ -33,6 +35,8 @@ export interface RunningControlOptions {
   readonly session?: SessionDocument;
   /** Lost message boundaries are warned of; otherwise they are a notice. */
   readonly warnOfBoundaries: boolean;
+  /** A connection to an endpoint of a cluster came about. */
+  onConnect?(cluster: string, durationMs: number): void;
   /** The admin object is another. Throws `ConfigError` for what cannot be; nothing has changed then. */
   onAdmin?(admin: AdminDocument): void;
 }
@@ -103,6 +107,7 @@ export class RunningControl implements Control, AsyncDisposable {
   /** Checks `document` as `reload` does, and gives the objects it describes; nothing opens. */
   async check(document: ConfigDocument): Promise<Snapshot> {
     const next = await this.#read(document, "refuse");
+    checkStandardOutput(next);
     const { listeners, clusters } = this.#prepare(next);
     this.#checkRoutes(next, listeners, clusters, false);
     return next;
@@ -162,6 +167,7 @@ export class RunningControl implements Control, AsyncDisposable {
   async #apply(next: Snapshot, effects: Effects): Promise<void> {
     const { proxy, onAdmin, log } = this.#options;
     const before = this.#routing;
+    checkStandardOutput(next);
     const { listeners, clusters } = this.#prepare(next);
     const created = [...clusters.values()].filter((cluster) => cluster !== before.clusters.get(cluster.object.name));
     const changed = [...listeners].filter(([name, one]) => this.#listeners.get(name) !== one).map(([, one]) => one);
@@ -214,9 +220,10 @@ export class RunningControl implements Control, AsyncDisposable {
   }
 
   #tools(): RunningClusterTools {
-    const { log, proxy } = this.#options;
+    const { log, proxy, onConnect } = this.#options;
     return {
       log,
+      onConnect,
       now: () => performance.now(),
       random: Math.random,
       valueAt: getAtPath,
@@ -246,7 +253,7 @@ export class RunningControl implements Control, AsyncDisposable {
         session,
         targets: [],
         maxSessions: options.max_sessions,
-        route: (metadata) => this.#router.way(prepared, metadata()),
+        route: (metadata) => this.#router.way(prepared, addTrace(metadata())),
         admit: limiter && ((metadata) => admit(limiter, metadata())),
         shown: { spec, trackMs },
       },
