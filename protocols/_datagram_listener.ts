@@ -1,12 +1,12 @@
 /** A listener that gives every sender on one datagram socket a session of its own. */
-import type { Packet, Peer } from "../lib/driver.ts";
-import { ConnectError, L7mpError } from "../lib/errors.ts";
+import type { Peer } from "../lib/driver.ts";
+import { ConnectError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Incoming, Listener } from "../lib/protocol.ts";
 import { formatAddress, type SocketAddress, type StreamInfo } from "../lib/stream/stream.ts";
+import type { DatagramPort, PeerTaker } from "./_datagram_port.ts";
 import { OnceAMinute } from "./_once_a_minute.ts";
 import { PeerStream } from "./_peer_stream.ts";
-import { SharedSocket } from "./_shared_socket.ts";
 
 /** Peers that nobody has taken yet; datagrams of further ones are dropped. */
 const maxWaitingPeers = 1024;
@@ -21,28 +21,35 @@ export interface DatagramListenerOptions {
 }
 
 /**
- * Reads the socket all the time and sorts packets by sender into bounded queues, so a stalled session costs the others
- * nothing. Disposal stops taking new peers; sessions already given out go on and the last of them closes the socket.
+ * Packets wait in bounded queues, one for each sender. Disposal stops taking new peers; sessions already given out go on,
+ * and so does the port until the last of them has ended.
  */
-export class DatagramListener implements Listener, AsyncIterator<Incoming> {
+export class DatagramListener implements Listener, AsyncIterator<Incoming>, PeerTaker {
   readonly #options: DatagramListenerOptions;
-  readonly #shared: SharedSocket;
-  readonly #peers = new Map<Peer["key"], PeerStream>();
+  readonly #port: DatagramPort;
+  readonly #leave: () => void;
   readonly #told = new OnceAMinute();
+  /** Sessions it has made. */
+  #sessions = 0;
   #waiting: Incoming[] = [];
   #wake: (() => void) | undefined;
   #disposed = false;
   #failure: { error: unknown } | undefined;
 
-  constructor(shared: SharedSocket, options: DatagramListenerOptions) {
-    this.#shared = shared;
+  constructor(port: DatagramPort, options: DatagramListenerOptions) {
+    this.#port = port;
     this.#options = options;
-    options.log.notice("listener.open", `listening on ${formatAddress(this.address)}`);
-    this.#receive();
+    const { log } = options;
+    log.notice("listener.open", `listening on ${formatAddress(this.address)}`);
+    if (port.isTaken) {
+      const text = `${formatAddress(this.address)} is another listener's too, which has new senders until it is closed`;
+      log.warn("listener.shared", text);
+    }
+    this.#leave = port.attach(this);
   }
 
   get address(): SocketAddress {
-    return this.#shared.socket.local;
+    return this.#port.address;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Incoming> {
@@ -65,44 +72,13 @@ export class DatagramListener implements Listener, AsyncIterator<Incoming> {
     const untaken = this.#waiting;
     this.#waiting = [];
     for (const incoming of untaken) await incoming.reject(new ConnectError("listener is closing"));
-    this.#shared.release();
+    this.#leave();
     this.#wake?.();
   }
 
-  async #receive(): Promise<void> {
-    for (;;) {
-      try {
-        const packets = await this.#shared.socket.receive();
-        if (packets === null) return;
-        this.#sort(packets);
-      } catch (error) {
-        // Some systems report a peer's ICMP refusal on the shared socket; the socket itself is sound.
-        if (error instanceof L7mpError && ["ECONNREFUSED", "ECONNRESET"].includes(error.code)) continue;
-        this.#fail(error);
-        return;
-      }
-    }
-  }
-
-  #sort(packets: readonly Packet[]): void {
-    const due: PeerStream[] = [];
-    let key: Peer["key"] | undefined;
-    let stream: PeerStream | undefined;
-    const mixed = packets.some(({ from }) => from.key !== packets[0]!.from.key);
-    for (const packet of packets) {
-      if (packet.from.key !== key) {
-        key = packet.from.key;
-        stream = this.#peers.get(key) ?? this.#meet(packet.from);
-      }
-      if (stream?.push(packet, mixed)) due.push(stream);
-    }
-    for (const stream of due) stream.flush();
-  }
-
-  /** A session for a new peer, or undefined when it cannot have one. */
-  #meet(peer: Peer): PeerStream | undefined {
+  meet(peer: Peer, onEnd: () => void): PeerStream | undefined {
     const { log, fork } = this.#options;
-    if (!fork && this.#peers.size > 0) {
+    if (!fork && this.#sessions > 0) {
       this.#tell(`ignoring ${formatAddress(peer.address)}: session already open; add ",fork" to serve more than one`);
       return undefined;
     }
@@ -115,20 +91,28 @@ export class DatagramListener implements Listener, AsyncIterator<Incoming> {
       const [from, on] = [formatAddress(peer.address), formatAddress(this.address)];
       log.notice("listener.accept", `accepting connection from ${from} on ${on}`);
     }
-    const stream = this.#open(peer);
-    this.#peers.set(peer.key, stream);
+    const stream = this.#open(peer, onEnd);
     this.#waiting.push(incoming(stream));
     this.#wake?.();
     return stream;
   }
 
-  #open(peer: Peer): PeerStream {
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.#wake?.();
+  }
+
+  #open(peer: Peer, forget: () => void): PeerStream {
     const { protocol, log, queueDatagrams, maxDatagramBytes } = this.#options;
     const name = formatAddress(peer.address);
     const info: StreamInfo = { protocol, name, local: this.address, remote: peer.address };
-    const onEnd = () => this.#peers.delete(peer.key);
+    this.#sessions++;
+    const onEnd = () => {
+      this.#sessions--;
+      forget();
+    };
     return new PeerStream({
-      use: this.#shared.use(),
+      use: this.#port.shared.use(),
       peer,
       info,
       log,
@@ -140,12 +124,6 @@ export class DatagramListener implements Listener, AsyncIterator<Incoming> {
 
   #tell(message: string): void {
     if (this.#told.due()) this.#options.log.notice("listener.ignored", message);
-  }
-
-  #fail(error: unknown): void {
-    this.#failure = { error };
-    for (const stream of this.#peers.values()) stream.fail(error);
-    this.#wake?.();
   }
 }
 

@@ -4,22 +4,31 @@ import type { Datagram } from "../lib/stream/stream.ts";
 
 export class SharedSocket {
   readonly socket: DatagramSocket;
+  readonly #onClose: (() => void) | undefined;
   #users = 1;
 
-  /** The maker is the first user. */
-  constructor(socket: DatagramSocket) {
+  /** The maker is the first user. `onClose` is called when the socket closes. */
+  constructor(socket: DatagramSocket, onClose?: () => void) {
     this.socket = socket;
+    this.#onClose = onClose;
   }
 
   /** A further user: one session. */
   use(): SocketUse {
-    this.#users++;
+    this.retain();
     return new SocketUse(this);
+  }
+
+  /** A further user that calls `release` itself. */
+  retain(): void {
+    this.#users++;
   }
 
   /** Each user calls it once. */
   release(): void {
-    if (--this.#users === 0) this.socket.close();
+    if (--this.#users > 0) return;
+    this.#onClose?.();
+    this.socket.close();
   }
 }
 

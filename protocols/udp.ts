@@ -1,10 +1,11 @@
 /** UDP: connected to one peer, or a listener that gives every sender a session. */
-import type { DatagramSocket } from "../lib/driver.ts";
+import type { DatagramSocket, DatagramSocketOptions } from "../lib/driver.ts";
 import type { Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
 import { anyAddress, type IpAddress, localAddress, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
 import { DatagramListener } from "./_datagram_listener.ts";
+import { DatagramPort, datagramPort } from "./_datagram_port.ts";
 import { maxUdpBytes, SocketDatagramStream, warnOfDrops } from "./_datagram_stream.ts";
 import { withAdvice } from "./_errors.ts";
 import { checkIpParameters, ipFields, ipForms, range, sourceport } from "./_ip_options.ts";
@@ -80,13 +81,18 @@ export const udp: Protocol<UdpSpec> = {
   },
 
   async listen(spec, context) {
-    const shared = new SharedSocket(await openReceiver(spec, context));
-    return new DatagramListener(shared, {
+    const port = await openLocal(spec, context, async (local, options) => {
+      const all = { ...udpSocketOptions(spec), ...options };
+      const open = () => openSocket(local, all, context);
+      const own = local.port === 0 || !spec.fork;
+      return own ? new DatagramPort(await open()) : await datagramPort({ local, ...all }, context, open);
+    });
+    return new DatagramListener(port, {
       protocol: "UDP",
       log: context.log,
       fork: spec.fork ?? false,
       queueDatagrams: spec.queue ?? 1024,
-      maxDatagramBytes: maxUdpBytes(shared.socket.local),
+      maxDatagramBytes: maxUdpBytes(port.address),
     });
   },
 };
@@ -172,13 +178,20 @@ export const udpRecvfrom: Protocol<UdpReceiverSpec> = {
 
 /** The socket of a listener or receiver, bound to what the settings ask for. */
 async function openReceiver(spec: UdpSendtoSpec, context: Context): Promise<DatagramSocket> {
-  return await openLocal(spec, context, (local, options) => {
-    const onDrop = warnOfDrops(context.log, "a peer", maxUdpBytes(local));
-    return withAdvice(
-      local,
-      () => context.driver.openDatagram({ local, onDrop }, { ...udpSocketOptions(spec), ...options }),
-    );
-  });
+  return await openLocal(
+    spec,
+    context,
+    (local, options) => openSocket(local, { ...udpSocketOptions(spec), ...options }, context),
+  );
+}
+
+function openSocket(
+  local: IpAddress,
+  options: DatagramSocketOptions,
+  { log, driver }: Context,
+): Promise<DatagramSocket> {
+  const onDrop = warnOfDrops(log, "a peer", maxUdpBytes(local));
+  return withAdvice(local, () => driver.openDatagram({ local, onDrop }, options));
 }
 
 /** A stream that sends to the endpoint's address and receives from senders that the rules allow. */

@@ -43,6 +43,10 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
   checkDirection(stack, place, direction);
   checkKinds(stack);
   const { levels } = withProxies(stack, registry);
+  // Listeners of files serve many sessions unless they say otherwise; one as destination waits for one peer.
+  const many = role === "listen" && place === "listener" && outer.settings.oneshot !== true;
+  const fork = many ? outer.settings.fork ?? true : outer.settings.fork;
+  const shared = { ...sharedBy(outer), fork };
   const specs = levels.map((level, i) => {
     const plugin = pluginOf(level);
     for (const [key, schema] of Object.entries(plugin.spec.fields)) {
@@ -50,7 +54,7 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
       throw new ConfigError(`${level.at ?? at}.${key}: the secret is masked; write the real one (--show-secrets)`);
     }
     const spec = plugin.spec.parse(
-      { ...sharedBy(outer), ...peerOf(levels.slice(i)), ...level.settings },
+      { ...shared, ...peerOf(levels.slice(i)), ...level.settings },
       level.at ?? at,
     );
     if (level.layer?.proxy) Object.assign(spec as Settings, { proxy: proxyName(levels.slice(i + 1)) });
@@ -77,9 +81,7 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
     return { ...endpoint, connect };
   }
   const listen = listenOptions.parse(outer.settings, at);
-  // Listeners of files serve many sessions unless they say otherwise; one as destination waits for one peer.
-  const fork = place === "listener" && listen.oneshot !== true && (listen.fork ?? true);
-  return { ...endpoint, listen: { ...listen, fork } };
+  return { ...endpoint, listen: { ...listen, fork: many && (listen.fork ?? true) } };
 }
 
 /**
@@ -95,9 +97,9 @@ function peerOf(levels: readonly Level[]): Settings {
   return { address: valueOf("address"), port: valueOf("port") };
 }
 
-/** What the engine is told at the outermost level and lower ones want to know too: lines are messages, many sessions. */
-function sharedBy({ settings: { lines, null_lines, fork } }: Level): Settings {
-  return { lines, null_lines, fork };
+/** What the engine is told at the outermost level and lower ones want to know too: lines are messages. */
+function sharedBy({ settings: { lines, null_lines } }: Level): Settings {
+  return { lines, null_lines };
 }
 
 function checkDirection(stack: Stack, place: Place | "half", direction: Direction): void {

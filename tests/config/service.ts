@@ -1,7 +1,7 @@
 /** A running configuration, and its REST API. */
 import type { ConfigDocument } from "../../lib/config/document.ts";
 import type { Child, StartOptions } from "../e2e/child.ts";
-import type { Run } from "../e2e/harness.ts";
+import type { Program, Run } from "../e2e/harness.ts";
 import { eventually, isBound } from "../e2e/wait.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -10,10 +10,13 @@ type Json = any;
 /** A configuration that runs, with `--admin`. */
 export class Service {
   readonly child: Child;
+  /** The file it was read from. */
+  readonly file: string;
   readonly #base: string;
 
-  constructor(child: Child, adminPort: number) {
+  constructor(child: Child, file: string, adminPort: number) {
     this.child = child;
+    this.file = file;
     this.#base = `http://127.0.0.1:${adminPort}`;
   }
 
@@ -49,7 +52,7 @@ export class Service {
 export async function startService(
   run: Run,
   document: ConfigDocument,
-  options: StartOptions & { readonly args?: readonly string[] } = {},
+  options: StartOptions & { readonly args?: readonly string[]; readonly program?: Program } = {},
 ): Promise<Service> {
   const port = run.port();
   const file = run.path(`config-${port}.yaml`);
@@ -59,7 +62,7 @@ export async function startService(
     stderr: "any",
     ...start,
   });
-  return new Service(child, port);
+  return new Service(child, file, port);
 }
 
 /** Waits until something listens on TCP `port`. */

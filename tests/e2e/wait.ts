@@ -12,11 +12,11 @@ export async function eventually<T>(
   what: string,
   probe: () => T | Promise<T>,
   { deadlineMs = defaultDeadlineMs, details = () => "" }: { deadlineMs?: number; details?: () => string } = {},
-): Promise<NonNullable<T>> {
+): Promise<Exclude<NonNullable<T>, false>> {
   const end = performance.now() + deadlineMs;
   while (true) {
     const value = await probe();
-    if (value) return value;
+    if (value) return value as Exclude<NonNullable<T>, false>;
     if (performance.now() > end) throw new Error(`not seen within ${deadlineMs} ms: ${what}\n${details()}`);
     await delay(pollMs);
   }
