@@ -55,6 +55,7 @@ export function noFlows(): Flows {
 export type RelayEnd = "eof" | "linger" | "idle" | "error";
 
 export interface RelaySummary {
+  /** By the two streams; what stands before the upstream counts its own. */
   readonly dropped: number;
   readonly end: RelayEnd;
   /** The first error, or the signal's reason. */
@@ -113,9 +114,7 @@ class Relay implements EventListenerObject {
     for (const stream of this.#upstreams()) stream.abort(reason);
     await Promise.all(this.#directions);
     for (const step of [...ltr.steps, ...rtl.steps]) step.close?.();
-    let dropped = droppedBy(this.#downstream);
-    for (const stream of this.#upstreams()) dropped += droppedBy(stream);
-    return { dropped, end, error };
+    return { dropped: droppedBy(this.#downstream) + droppedBy(this.#upstream), end, error };
   }
 
   /** The upstream, and what stands before it. */
@@ -180,7 +179,9 @@ class Relay implements EventListenerObject {
     this.#options.onEnd?.(sides.source);
     this.#open ??= sides.sink;
     const { lingerMs, openLingerMs = lingerMs, answerMs = lingerMs, flows } = this.#options;
-    if (sink.info.answer === "written") {
+    // What stands before the upstream knows nothing of its requests and answers.
+    const [from, to] = sides === toUpstream ? [source, this.#upstream] : [this.#upstream, sink];
+    if (to.info.answer === "written") {
       // An answer without its end can still show that what gave it has failed.
       const begun = (sides === toUpstream ? flows.ltr : flows.rtl).bytes > 0;
       if (!begun) this.#limit("answer", answerMs);
@@ -188,9 +189,9 @@ class Relay implements EventListenerObject {
     }
     await onSide(sides.sink, sink.closeWrite(source.ending));
     // What an answer comes to is known at its end, even where the request goes on.
-    if (source.info.answer === "read") onSide(sides.source, source.finished?.()).catch((error) => this.#fail(error));
-    if (source.info.answer === "written" || sink.info.answer === "read") this.#limit("answer", answerMs);
-    else this.#limit("linger", sink.kind === "datagram" && sink.staysOpen ? openLingerMs : lingerMs);
+    if (from.info.answer === "read") onSide(sides.source, source.finished?.()).catch((error) => this.#fail(error));
+    if (from.info.answer === "written" || to.info.answer === "read") this.#limit("answer", answerMs);
+    else this.#limit("linger", to.kind === "datagram" && to.staysOpen ? openLingerMs : lingerMs);
     if (--this.#running > 0) return;
     const gone = [onSide("downstream", this.#downstream.finished?.())];
     for (const stream of this.#upstreams()) gone.push(onSide("upstream", stream.finished?.()));
