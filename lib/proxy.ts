@@ -4,7 +4,7 @@ import { ConnectError, type L7mpError, LimitError, StreamError } from "./errors.
 import type { Context, Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
 import { connect, isBare, listen, prepare } from "./session/open.ts";
-import { sleep } from "./session/retry.ts";
+import { longestTimerMs, sleep } from "./session/retry.ts";
 import {
   asL7mpError,
   contextOf,
@@ -23,9 +23,11 @@ import type { SocketAddress, StreamInfo } from "./stream/stream.ts";
 export interface ProxyEvents {
   /** A session begins; its way is not known yet. */
   onSessionStart?(session: Session): void;
+  /** What `Session.toJSON` shows is something else now. */
+  onSessionChange?(session: Session): void;
   onSessionEnd?(record: SessionRecord, session: Session): void;
   /** A caller was turned away before it became a session. */
-  onRefused?(listener: ServedListener): void;
+  onRefused?(listener: ServedListener, refusal: L7mpError): void;
   /** A listener is bound; `type` is the canonical type name. */
   onListening?(type: string, address: SocketAddress): void;
 }
@@ -51,12 +53,19 @@ const mostTracked = 10_000;
 interface Served {
   readonly listener: ServedListener;
   readonly closing: AbortController;
+  readonly tally: Tally;
+  /** Resolves when its address is free. */
+  readonly free: PromiseWithResolvers<void>;
+  /** Resolves when it serves nobody any more, with the error of a one-shot session. */
+  done: Promise<L7mpError | undefined>;
+}
+
+/** Goes on when a listener is closed and another of its name is opened. */
+interface Tally {
   /** Of its sessions, for their names. */
   nextId: number;
   /** Sessions that count against `maxSessions`. */
   active: number;
-  /** Resolves when it serves nobody any more, with the error of a one-shot session. */
-  done: Promise<L7mpError | undefined>;
 }
 
 interface Running {
@@ -68,6 +77,8 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #stopping = new AbortController();
   readonly #served = new Map<string, Served>();
+  /** Of listeners that are open, or have sessions. */
+  readonly #tallies = new Map<string, Tally>();
   readonly #sessions = new Map<string, Running>();
   /** Sessions that have ended and are still shown, oldest first, with what forgets them. */
   readonly #tracked = new Map<string, { readonly session: Session; readonly timer: ReturnType<typeof setTimeout> }>();
@@ -83,7 +94,8 @@ export class Proxy {
       if (!this.#shared.has(key)) this.#shared.set(key, make());
       return this.#shared.get(key) as T;
     };
-    this.#options = { ...options, oneListener: listeners.length === 1, onListening: events.onListening, shared };
+    const { onListening, onSessionChange } = events;
+    this.#options = { ...options, oneListener: listeners.length === 1, onListening, onSessionChange, shared };
   }
 
   /**
@@ -108,10 +120,14 @@ export class Proxy {
    * one caller; otherwise by `stop` alone. With the error of the last one-shot session that failed.
    */
   async ended(): Promise<{ error?: L7mpError }> {
-    const served = [...this.#served.values()];
     const stays = ({ listener: { endpoint: { listen, connect } } }: Served) =>
       (listen?.fork && !listen.oneshot) || connect?.fork;
-    return await this.#ended(served, served.length === 0 || served.some(stays));
+    for (;;) {
+      const served = [...this.#served.values()];
+      const result = await this.#ended(served, served.length === 0 || served.some(stays));
+      // Others may have been opened meanwhile.
+      if (this.#stopping.signal.aborted || this.#served.size === 0) return result;
+    }
   }
 
   async #ended(served: readonly Served[], stay: boolean): Promise<{ error?: L7mpError }> {
@@ -134,11 +150,13 @@ export class Proxy {
   }
 
   #begin(listener: ServedListener, opened: Listener | undefined): Served {
+    const tally = this.#tallies.get(listener.name) ?? { nextId: 0, active: 0 };
+    this.#tallies.set(listener.name, tally);
     const served: Served = {
       listener,
       closing: new AbortController(),
-      nextId: 0,
-      active: 0,
+      tally,
+      free: Promise.withResolvers(),
       done: Promise.resolve(undefined),
     };
     this.#served.set(listener.name, served);
@@ -146,6 +164,7 @@ export class Proxy {
     served.done = opened ? this.#serve(served, opened) : this.#connectLoop(served);
     served.done.then(() => {
       if (this.#served.get(listener.name) === served) this.#served.delete(listener.name);
+      this.#forgetTally(listener.name);
     });
     return served;
   }
@@ -155,9 +174,18 @@ export class Proxy {
     const served = this.#served.get(name);
     if (!served) return;
     this.#served.delete(name);
-    served.closing.abort(new StreamError("listener closed", { code: stopped }));
-    // A connector's session is the listener's task: it goes on.
-    if (served.listener.endpoint.role === "listen") await served.done;
+    const reason = new StreamError("listener closed", { code: stopped });
+    served.closing.abort(reason);
+    this.#forgetTally(name);
+    if (served.listener.endpoint.role === "listen") return await served.free.promise;
+    // A connector's sessions go on, but for one that is still looking for its first end.
+    for (const session of this.sessions()) {
+      if (session.listener === served.listener && !session.connected) session.end(reason);
+    }
+  }
+
+  #forgetTally(name: string): void {
+    if (!this.#served.has(name) && this.#tallies.get(name)?.active === 0) this.#tallies.delete(name);
   }
 
   /** The sessions that are running, in order of creation. */
@@ -226,7 +254,7 @@ export class Proxy {
   }
 
   async #allEnded(): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map(({ done }) => done));
+    while (this.#sessions.size > 0) await Promise.all([...this.#sessions.values()].map(({ done }) => done));
   }
 
   async #openAll(
@@ -271,7 +299,7 @@ export class Proxy {
       log: this.#options.log,
       signal,
       sessionEnded: () => this.#sessionEnded.promise,
-      onRefused: () => this.#options.events.onRefused?.(listener),
+      onRefused: (refusal) => this.#options.events.onRefused?.(listener, refusal),
     });
     const limit = options?.accept_timeout;
     const sequential = endpoint.layers.some(({ layer }) => layer.sequential);
@@ -284,12 +312,13 @@ export class Proxy {
         if (!fork) {
           // A second caller is refused while the first is served.
           await opened[Symbol.asyncDispose]();
+          served.free.resolve();
           return (await this.#session(served, caller)).error;
         }
         const refusal = this.#refusal(served, slots);
         if (refusal) {
           this.#totals.dropped++;
-          this.#options.events.onRefused?.(listener);
+          this.#options.events.onRefused?.(listener, refusal);
           await caller.reject(refusal).catch(() => {});
           continue;
         }
@@ -305,6 +334,7 @@ export class Proxy {
     } finally {
       idle.abort();
       await opened[Symbol.asyncDispose]();
+      served.free.resolve();
     }
   }
 
@@ -347,7 +377,7 @@ export class Proxy {
     const name = this.#nameOf(served, incoming?.info);
     let counted = false;
     const count = () => {
-      served.active++;
+      served.tally.active++;
       counted = true;
     };
     // Behind layers only a caller that has said what it wants takes a place, and can be told that there is none.
@@ -369,7 +399,8 @@ export class Proxy {
     this.#options.events.onSessionStart?.(session);
     if (this.#cut) session.end(this.#cut);
     const done = session.run().then((record) => {
-      if (counted) served.active--;
+      if (counted) served.tally.active--;
+      this.#forgetTally(listener.name);
       this.#sessions.delete(name);
       add(this.#totals, session.flows);
       this.#totals.dropped += record.dropped;
@@ -387,7 +418,7 @@ export class Proxy {
   #nameOf(served: Served, info: StreamInfo | undefined): string {
     const { name: listener, endpoint, shown } = served.listener;
     if (!shown) return `${listener}-${++this.#count}`;
-    const name = sessionName(listener, endpoint, info, served.nextId++);
+    const name = sessionName(listener, endpoint, info, served.tally.nextId++);
     for (let i = 0, free = name;; i++, free = `${name}_${i}`) if (!this.session(free)) return free;
   }
 
@@ -399,12 +430,12 @@ export class Proxy {
       clearTimeout(timer);
       this.#tracked.delete(name);
     }
-    const timer = setTimeout(() => this.#tracked.delete(session.name), trackMs);
+    const timer = setTimeout(() => this.#tracked.delete(session.name), Math.min(trackMs, longestTimerMs));
     this.#tracked.set(session.name, { session, timer });
   }
 }
 
-function tooMany({ listener: { maxSessions = Infinity }, active }: Served): LimitError | undefined {
+function tooMany({ listener: { maxSessions = Infinity }, tally: { active } }: Served): LimitError | undefined {
   if (active < maxSessions) return undefined;
   const error = new LimitError(`too many sessions (max_sessions=${maxSessions})`, {
     code: "OVERFLOW",

@@ -182,12 +182,13 @@ class ConfiguredService implements Service {
         this.#metrics?.sessionStarted(session);
         this.#control?.sessionChanged("ADDED", session);
       },
+      onSessionChange: (session) => this.#control?.sessionChanged("MODIFIED", session),
       onSessionEnd: (record, session) => {
         this.#metrics?.sessionEnded(record, session);
         this.#accessLog.write(record, session);
         this.#control?.sessionChanged("DELETED", session);
       },
-      onRefused: (listener, error?: L7mpError) => this.#metrics?.refused(listener, error),
+      onRefused: (listener, error) => this.#metrics?.refused(listener, error),
     };
   }
 

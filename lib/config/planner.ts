@@ -120,7 +120,7 @@ export function planSession(options: SessionDocument, at: string): SessionPlan {
   const idle = idle_timeout === undefined ? undefined : limits.parse(idle_timeout, `${at}.idle_timeout`);
   return {
     ...(linger !== undefined && { lingerMs: times.parse(linger, `${at}.linger`) }),
-    ...(idle !== undefined && idle >= 0 && { idleTimeoutMs: idle }),
+    ...(idle !== undefined && { idleTimeoutMs: idle }),
     ...(block_size !== undefined && { blockBytes: sizes.parse(block_size, `${at}.block_size`) }),
     maxMessageBytes: sizes.parse(max_message ?? "64M", `${at}.max_message`),
     direction: direction as Direction,

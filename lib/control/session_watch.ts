@@ -15,14 +15,15 @@ export class SessionWatch {
 
   /** Changes from the first call of `next` on, until `signal` aborts or the watch is closed. */
   async *subscribe(signal: AbortSignal): AsyncGenerator<SessionChange> {
-    const either = AbortSignal.any([signal, this.#closed.signal]);
+    // Not one signal of both: that would leave something with the one that stays.
+    const signals = [signal, this.#closed.signal];
     let wake = Promise.withResolvers<void>();
     const subscriber: Subscriber = { pending: [], wake: () => wake.resolve() };
     const onAbort = () => wake.resolve();
-    either.addEventListener("abort", onAbort);
+    for (const one of signals) one.addEventListener("abort", onAbort);
     this.#subscribers.add(subscriber);
     try {
-      while (!either.aborted) {
+      while (!signals.some(({ aborted }) => aborted)) {
         const change = subscriber.pending.shift();
         if (change) {
           yield change;
@@ -32,7 +33,7 @@ export class SessionWatch {
         wake = Promise.withResolvers();
       }
     } finally {
-      either.removeEventListener("abort", onAbort);
+      for (const one of signals) one.removeEventListener("abort", onAbort);
       this.#subscribers.delete(subscriber);
     }
   }

@@ -1,6 +1,6 @@
 /** The callers of one listener that may be served: checks `range` and `sourceport`, waits when out of descriptors. */
 import type { Endpoint } from "../config/plan.ts";
-import { ConnectError, L7mpError } from "../errors.ts";
+import { ConnectError, L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Incoming, Listener } from "../protocol.ts";
 import { isToldLater, refusalOf } from "./admission.ts";
@@ -10,20 +10,27 @@ const pauseMs = 1000;
 /** Being out of descriptors is told once in this time: sessions come and go at that limit. */
 const warnEveryMs = 60_000;
 
+export interface CallersOptions {
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** Resolves when a session ends, so that descriptors may be free again. */
+  sessionEnded(): Promise<unknown>;
+  onRefused?(refusal: ConnectError): void;
+}
+
 export class Callers {
   readonly #iterator: AsyncIterator<Incoming>;
   readonly #endpoint: Endpoint;
   readonly #log: Log;
   readonly #signal: AbortSignal;
-  /** Resolves when a session ends, so that descriptors may be free again. */
-  readonly #sessionEnded: () => Promise<unknown>;
-  readonly #onRefused: (() => void) | undefined;
+  readonly #sessionEnded: CallersOptions["sessionEnded"];
+  readonly #onRefused: CallersOptions["onRefused"];
   #warnedAt = -Infinity;
 
   constructor(
     listener: Listener,
     endpoint: Endpoint,
-    options: { log: Log; signal: AbortSignal; sessionEnded: () => Promise<unknown>; onRefused?: () => void },
+    options: CallersOptions,
   ) {
     this.#iterator = listener[Symbol.asyncIterator]();
     this.#endpoint = endpoint;
@@ -46,7 +53,12 @@ export class Callers {
     try {
       this.#signal.throwIfAborted();
       for (;;) {
-        const caller = await Promise.race([this.#accept(), promise]);
+        const accepted = this.#accept();
+        const caller = await Promise.race([accepted, promise]).catch((error) => {
+          // Somebody may come in the same moment: nobody is left to serve him.
+          accepted.then((caller) => caller?.reject(asRefusal(error))).catch(() => {});
+          throw error;
+        });
         if (!caller || await this.#allowed(caller)) return caller;
       }
     } finally {
@@ -75,8 +87,12 @@ export class Callers {
     const refusal = isToldLater(this.#endpoint) ? undefined : refusalOf(caller.info, this.#endpoint);
     if (!refusal) return true;
     this.#log.warn("listener.refused", refusal.message);
-    this.#onRefused?.();
+    this.#onRefused?.(refusal);
     await caller.reject(refusal).catch(() => {});
     return false;
   }
+}
+
+function asRefusal(error: unknown): L7mpError {
+  return error instanceof L7mpError ? error : new ConnectError(messageOf(error), { status: 503 });
 }

@@ -6,6 +6,7 @@ import { dual } from "../stream/dual.ts";
 import { limitBytes } from "../stream/ends.ts";
 import type { Stream, StreamInfo, StreamKind } from "../stream/stream.ts";
 import { forEachMessage } from "./each_message.ts";
+import { LinkedAbort } from "./linked_abort.ts";
 import { connect, isBare } from "./open.ts";
 import { reconnecting } from "./reconnect.ts";
 import { retryOf, withRetry } from "./retry.ts";
@@ -77,16 +78,19 @@ function isSingular({ shape }: Upstream): boolean {
 
 /** One connection, its preamble sent. */
 async function openOnce(upstream: Upstream, context: Context, timeoutMs: number, stage?: Stage): Promise<Stream> {
-  const choice = upstream.pick(context.metadata, stage?.failed ?? []);
-  stage?.connecting(choice);
+  const { metadata, signal } = context;
+  signal.throwIfAborted();
+  const choice = upstream.pick(metadata, stage?.failed ?? []);
+  using attempt = new LinkedAbort(signal);
+  stage?.connecting(choice, (reason) => attempt.abort(reason));
   const start = performance.now();
   try {
-    const stream = await openChosen(choice, context, timeoutMs);
+    const stream = await openChosen(choice, { ...context, signal: attempt.signal }, timeoutMs);
     choice.connected?.(performance.now() - start);
     stage?.connected(stream);
     return stream;
   } catch (error) {
-    if (!context.signal.aborted) stage?.attemptFailed(choice, error);
+    if (!signal.aborted) stage?.attemptFailed(choice, error);
     throw error;
   }
 }

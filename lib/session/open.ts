@@ -6,6 +6,8 @@ import type { Context, Incoming, Listener } from "../protocol.ts";
 import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
 import type { Stream } from "../stream/stream.ts";
 import { refusalOf } from "./admission.ts";
+import { LinkedAbort } from "./linked_abort.ts";
+import { longestTimerMs } from "./retry.ts";
 
 /**
  * Connects `endpoint`, which is not dual; `readbytes` is left to the caller. With `timeoutMs` above 0 the whole of it is
@@ -14,15 +16,14 @@ import { refusalOf } from "./admission.ts";
 export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 0): Promise<Stream> {
   const progress = { step: "" };
   if (timeoutMs <= 0 || timeoutMs === Infinity) return await connectStack(endpoint, context, progress);
-  const limit = new AbortController();
+  using limit = new LinkedAbort(context.signal);
   const timer = setTimeout(() => {
     const seconds = timeoutMs / 1000;
     const text = `connect(${endpoint.name}): Connection timed out after ${seconds} s (connect-timeout)`;
     limit.abort(new ConnectError(`${text}, step: ${progress.step}`, { code: "ETIMEDOUT" }));
-  }, timeoutMs);
+  }, Math.min(timeoutMs, longestTimerMs));
   try {
-    const signal = AbortSignal.any([context.signal, limit.signal]);
-    return await connectStack(endpoint, { ...context, signal }, progress);
+    return await connectStack(endpoint, { ...context, signal: limit.signal }, progress);
   } finally {
     clearTimeout(timer);
   }

@@ -10,7 +10,7 @@
  * that had not been read when the connection broke is lost with it.
  */
 import type { Reconnect, Retry } from "../config/plan.ts";
-import { ConfigError, L7mpError, LimitError, messageOf, StreamError } from "../errors.ts";
+import { ConfigError, EndedError, L7mpError, LimitError, messageOf, StreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Direction } from "../protocol.ts";
 import type { ByteStream, Datagram, DatagramStream, Ending, Stream, StreamInfo } from "../stream/stream.ts";
@@ -61,6 +61,8 @@ abstract class Reconnecting<S extends Stream> {
   #ended = false;
   /** The unused writing half has been shut, and is on every new connection. */
   #halfShut = false;
+  /** The peer has ended, which is no loss, and takes no more; what it said may still be read. */
+  #takesNoMore: EndedError | undefined;
   #failure: { readonly error: unknown } | undefined;
   #openedAt = performance.now();
   #waitedMs: number;
@@ -123,6 +125,7 @@ abstract class Reconnecting<S extends Stream> {
   /** The connection to write to; undefined while data is to be kept. */
   protected get ready(): S | undefined {
     this.#check();
+    if (this.#takesNoMore) throw this.#takesNoMore;
     if (this.#ended) throw new StreamError(`write(${this.info.name}): Broken pipe`, { code: "EPIPE" });
     return this.#away || this.#flushing ? undefined : this.#latest;
   }
@@ -133,6 +136,11 @@ abstract class Reconnecting<S extends Stream> {
     try {
       await give();
     } catch (error) {
+      if (error instanceof EndedError && this.#options.policy.on === "error") {
+        this.#final = true;
+        this.#takesNoMore = error;
+        throw error;
+      }
       this.#lose(stream, error);
       this.#check();
     } finally {
@@ -276,7 +284,7 @@ abstract class Reconnecting<S extends Stream> {
   }
 
   async #flush(stream: S): Promise<void> {
-    while (!this.#away && !this.#failure) {
+    while (!this.#away && !this.#failure && !this.#takesNoMore) {
       const kept = this.takeKept();
       if (!kept) break;
       this.#wake();

@@ -4,6 +4,9 @@ import { reconnectBufferBytes, type Retry } from "../config/plan.ts";
 import { L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 
+/** Timers hold 32-bit milliseconds: 24 days. Who asks for more gets that. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 export const noRetry: Retry = { count: 0, intervalMs: 1000, timeoutMs: 0 };
 
 /** What the options of an address ask for; those of address2 stand in its route. */
@@ -21,7 +24,8 @@ export function retryOf(options: ConnectOptions | undefined): Retry {
 
 /**
  * Calls `open` until it succeeds, `retry.count` further tries have failed, or an error says that trying again cannot
- * help. Tries are logged at info; `told` hears of those that follow. Rejects with the last error, or with the signal's reason.
+ * help. Tries are logged at info; `told` hears of those that follow. Rejects with the most frequent error, the latest of
+ * those that are; at once with one that says that trying again cannot help, or with the signal's reason.
  */
 export async function withRetry<T>(
   open: () => Promise<T>,
@@ -31,13 +35,15 @@ export async function withRetry<T>(
   told?: { retrying(): void },
 ): Promise<T> {
   const waits = new Waits(retry.intervalMs, retry.backoffMs);
+  const failures = new Failures();
   for (let tried = 0;; tried++) {
     signal.throwIfAborted();
     try {
       return await open();
     } catch (error) {
-      const hopeless = !(error instanceof L7mpError) || !error.retryable;
-      if (tried >= retry.count || hopeless || signal.aborted) throw error;
+      if (!(error instanceof L7mpError) || !error.retryable || signal.aborted) throw error;
+      failures.add(error);
+      if (tried >= retry.count) throw failures.mostFrequent;
       const of = retry.count === Infinity ? "" : ` of ${retry.count}`;
       const next = waits.next();
       const seconds = Math.round(next) / 1000;
@@ -45,6 +51,22 @@ export async function withRetry<T>(
       told?.retrying();
       await sleep(next, signal);
     }
+  }
+}
+
+/** What a series of tries failed with, by code. */
+class Failures {
+  readonly #counts = new Map<string, { readonly error: L7mpError; readonly count: number }>();
+  #most: { readonly error: L7mpError; readonly count: number } | undefined;
+
+  add(error: L7mpError): void {
+    const failure = { error, count: (this.#counts.get(error.code)?.count ?? 0) + 1 };
+    this.#counts.set(error.code, failure);
+    if (failure.count >= (this.#most?.count ?? 0)) this.#most = failure;
+  }
+
+  get mostFrequent(): L7mpError | undefined {
+    return this.#most?.error;
   }
 }
 
@@ -73,7 +95,7 @@ export class Waits {
   }
 }
 
-/** Waits `ms`; rejects with the signal's reason as soon as it aborts. */
+/** Waits `ms`, 24 days at most; rejects with the signal's reason as soon as it aborts. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
@@ -84,7 +106,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(() => {
       signal.removeEventListener("abort", onAbort);
       resolve();
-    }, ms);
+    }, Math.min(ms, longestTimerMs));
     signal.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -16,7 +16,7 @@ import {
 } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
 import { openConnector, sendFirst } from "./connector.ts";
-import { EventLog } from "./event_log.ts";
+import { EventLog, type SessionEvent } from "./event_log.ts";
 import { sessionMetadata } from "./metadata.ts";
 import { oneMessage } from "./one_message.ts";
 import { welcome, withEnds } from "./open.ts";
@@ -44,6 +44,8 @@ export interface SessionEnvironment {
   /** Sessions keep a log of what happens to them, to be shown. */
   readonly observe?: boolean;
   readonly shared?: Context["shared"];
+  /** Something about a session is shown otherwise than before. */
+  readonly onSessionChange?: (session: Session) => void;
   readonly control?: Context["control"];
   readonly metrics?: Context["metrics"];
   /** Sees payload in passing (`-v`, `-x`). */
@@ -130,7 +132,7 @@ export class Session {
   readonly #startedAt = Date.now();
   readonly #start = performance.now();
   #incoming: Incoming | undefined;
-  readonly #sequence: Sequence | undefined;
+  #sequence: Sequence | undefined;
   readonly #admit: (() => void) | undefined;
   readonly #called: boolean;
   #source: string;
@@ -141,7 +143,7 @@ export class Session {
   #chains: { readonly ingress: readonly Stage[]; readonly egress: readonly Stage[] } | undefined;
   #openedMs: number | undefined;
   #warnedOfCut = false;
-  /** Messages that transforms left out. */
+  /** Messages that transforms left out, and that stages could not keep. */
   #dropped = 0;
   readonly #events: EventLog | undefined;
   #status: "INIT" | "CONNECTED" | "FINALIZING" | "DESTROYED" = "INIT";
@@ -170,8 +172,9 @@ export class Session {
       this.#status = "FINALIZING";
       // Now only what lies behind the streams may still be there: a child that was told to end.
       const { downstream, upstream, ingress, egress } = opened;
-      const streams = [downstream, upstream, ...ingress.streams, ...egress.streams];
-      await Promise.allSettled(streams.map((stream) => stream.finished?.()));
+      const stages = [...ingress.streams, ...egress.streams];
+      await Promise.allSettled([downstream, upstream, ...stages].map((stream) => stream.finished?.()));
+      for (const stream of stages) if (stream.kind === "datagram") this.#dropped += stream.dropped;
       return this.#record(summary);
     } catch (error) {
       return this.#record({ end: "error", error, dropped: 0 });
@@ -181,6 +184,11 @@ export class Session {
   /** Ends it with `reason`, an error whose code is `stopped` or `deleted` where it is none of the session's. */
   end(reason: L7mpError): void {
     this.#abort.abort(reason);
+  }
+
+  /** Whether all of it has been connected. */
+  get connected(): boolean {
+    return this.#openedMs !== undefined;
   }
 
   /** Its stages in clusters, in no order. */
@@ -209,7 +217,7 @@ export class Session {
           : { origin: this.#way?.target.name ?? "", endpoint: "<INVALID>", status: "END" }),
       ingress: this.#shown(this.#way?.names?.ingress, ingress),
       egress: this.#shown(this.#way?.names?.egress, egress),
-      status: this.#status,
+      status: this.#status === "CONNECTED" && this.stages.some(({ away }) => away) ? "DISCONNECTED" : this.#status,
       events: this.#events ?? [],
     };
   }
@@ -255,11 +263,20 @@ export class Session {
     const durationMs = performance.now() - this.#start;
     this.#log.info("session.close", `session ${this.name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });
     const retries = this.stages.reduce((sum, stage) => sum + stage.retries, 0);
+    if (error && this.connected && !this.stages.some(({ away }) => away)) {
+      const stage = error.side === "downstream" ? listener.name : this.#target?.origin ?? "";
+      this.#events?.add("DISCONNECT", `${stage}: ${error.message}`, error.code);
+    }
     for (const stage of this.stages) stage.end();
     if (error) this.#events?.add("ERROR", error.message, error.status ?? error.code);
     else this.#events?.add("END", reason === "eof" ? "Normal end" : cut?.message ?? reason);
     this.#events?.add("DESTROY", "all streams closed");
     this.#status = "DESTROYED";
+    if (listener.shown?.trackMs) {
+      // It is still shown for a while: nothing of the connection stays with it.
+      void this.metadata;
+      this.#info = this.#sequence = undefined;
+    }
     return {
       name: this.name,
       listener: listener.name,
@@ -281,8 +298,8 @@ export class Session {
   #connected(): void {
     this.#openedMs = performance.now() - this.#start;
     this.#status = "CONNECTED";
-    for (const stage of this.stages) stage.status = "READY";
-    this.#events?.add("CONNECT", "all stages connected");
+    for (const stage of this.stages) stage.join();
+    this.#tell("CONNECT", "all stages connected");
   }
 
   async #open(): Promise<Opened> {
@@ -367,15 +384,19 @@ export class Session {
   }
 
   #stageOf({ name }: Upstream): Stage {
-    const events = this.#events;
-    return new Stage(
-      name,
-      events && {
-        onDisconnect: (stage, error) =>
-          events.add("DISCONNECT", `${stage.origin}: ${error === undefined ? "closed by peer" : messageOf(error)}`),
-        onReconnect: (stage) => events.add("CONNECT", `${stage.origin} connected again`),
+    if (!this.#events) return new Stage(name);
+    return new Stage(name, {
+      onDisconnect: ({ origin }, error) => {
+        const fault = error === undefined ? "closed by peer" : messageOf(error);
+        this.#tell("DISCONNECT", `${origin}: ${fault}`, error instanceof L7mpError ? error.code : "");
       },
-    );
+      onReconnect: ({ origin }) => this.#tell("CONNECT", `${origin} connected again`),
+    });
+  }
+
+  #tell(event: SessionEvent, message: string, content?: string): void {
+    this.#events?.add(event, message, content);
+    this.#environment.onSessionChange?.(this);
   }
 
   /** Sends what the session is to begin with (`-p`, `-P`). */
@@ -397,19 +418,31 @@ export class Session {
     const way = this.#way!;
     const shape = this.#target?.choice?.endpoint ?? way.target.shape;
     const activity: Activity = { at: performance.now() };
-    const detours = this.#detours(upstream, ingress, egress, activity);
     const source = egress.streams.at(-1) ?? upstream;
     let ltr = this.#direction("ltr", ingress.chain.steps, downstream);
     let rtl = this.#direction("rtl", egress.chain.steps, source);
+    const out = this.#stops("ltr", ingress, ingress.streams);
+    const back = this.#stops("rtl", egress, [upstream, ...egress.streams]);
     if (session.oneMessage) {
       [downstream, ltr] = oneMessage(downstream, ltr);
-      [upstream, rtl] = oneMessage(upstream, rtl);
+      // What the stages make of the one message is delivered whole.
+      if (back[0]) [upstream, back[0]] = firstMessage(upstream, back[0]);
+      else [upstream, rtl] = oneMessage(upstream, rtl);
     }
+    const fail = (error: unknown) => {
+      const cause = asL7mpError(error);
+      cause.side ??= "upstream";
+      this.#abort.abort(cause);
+    };
+    const detours = {
+      ltr: out.length > 0 ? towardsUpstream(upstream, out, activity, fail) : undefined,
+      rtl: back.length > 0 ? towardsDownstream(upstream, back, activity, fail) : undefined,
+    };
     if (this.#log.enabled("notice")) {
       const [left, right] = [handle(downstream), handle(upstream)];
       this.#log.notice("session.open", `starting data transfer loop with FDs ${left} and ${right}`);
     }
-    const lingerMs = session.lingerMs ?? way.lingerMs;
+    const lingerMs = way.lingerMs ?? session.lingerMs;
     return relay(downstream, upstream, {
       ltr,
       rtl,
@@ -433,24 +466,9 @@ export class Session {
     });
   }
 
-  /** What stands for `upstream` where further streams lie before it. */
-  #detours(upstream: Stream, ingress: OpenChain, egress: OpenChain, activity: Activity) {
-    if (ingress.streams.length + egress.streams.length === 0) return undefined;
-    const fail = (error: unknown) => {
-      const cause = asL7mpError(error);
-      cause.side ??= "upstream";
-      this.#abort.abort(cause);
-    };
-    const stop = (chain: OpenChain, i: number, flow: "ltr" | "rtl", input: Stream): Stop => {
-      const { steps, payload } = this.#steps(flow, chain.chain.stages[i]!.steps, input);
-      return { stream: chain.streams[i]!, steps, payload };
-    };
-    const out = ingress.streams.map((stream, i) => stop(ingress, i, "ltr", stream));
-    const back = egress.streams.map((_, i) => stop(egress, i, "rtl", egress.streams[i - 1] ?? upstream));
-    return {
-      ltr: out.length > 0 ? towardsUpstream(upstream, out, activity, fail) : undefined,
-      rtl: back.length > 0 ? towardsDownstream(upstream, back, activity, fail) : undefined,
-    };
+  /** The stages of a chain; what reaches the steps of each is of the kind of the stream in `inputs`. */
+  #stops(flow: "ltr" | "rtl", { chain, streams }: OpenChain, inputs: readonly Stream[]): Stop[] {
+    return streams.map((stream, i) => ({ stream, ...this.#steps(flow, chain.stages[i]!.steps, inputs[i]!) }));
   }
 
   #direction(flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream): DirectionOptions {
@@ -511,6 +529,12 @@ async function openAll(
   if (!group.signal.aborted) return results.map((result) => (result as PromiseFulfilledResult<Stream>).value);
   for (const result of results) if (result.status === "fulfilled") result.value.abort(group.signal.reason);
   throw group.signal.reason;
+}
+
+/** What is read of `upstream`, and the first stage after it, where only one message is. */
+function firstMessage(upstream: Stream, { stream, ...way }: Stop): [Stream, Stop] {
+  const [limited, { steps, payload }] = oneMessage(upstream, way);
+  return [limited, { stream, steps, payload }];
 }
 
 /** The way of a direction nobody looks at, by what its source gives. */
@@ -588,11 +612,14 @@ function defaultLinger(
   return network && !compatSocat ? networkLingerMs : localLingerMs;
 }
 
+/** The shortest of what anybody says; the listener's default only where nobody speaks for its side. */
 function idleTimeout({ session }: ServedListener, endpoint: Endpoint, target: Endpoint | undefined, way: Way): number {
-  const own = [endpoint.stream.idle_timeout ?? way.idleTimeoutMs ?? defaultIdle(endpoint), target?.stream.idle_timeout];
-  const limits = [...own, way.idleTimeoutMs].filter((ms) => ms !== undefined && ms > 0) as number[];
+  const said = [endpoint.stream.idle_timeout, target?.stream.idle_timeout, way.idleTimeoutMs];
+  const limits = said.filter((ms) => ms !== undefined && ms > 0) as number[];
+  // On the command line (-T) 0 is a limit, below it is none.
   if (session.idleTimeoutMs !== undefined && session.idleTimeoutMs >= 0) limits.push(session.idleTimeoutMs);
-  return Math.min(...limits);
+  const own = endpoint.stream.idle_timeout ?? way.idleTimeoutMs ?? session.idleTimeoutMs ?? defaultIdle(endpoint);
+  return Math.min(...limits, own !== undefined && own > 0 ? own : Infinity);
 }
 
 /** Forked datagram sessions have no end of their own, so silence ends them (addresses.md D7). */

@@ -1,5 +1,5 @@
 /** One stage of a session that connects to something: what is known of it while it comes and goes. */
-import { StreamError } from "../errors.ts";
+import { ConnectError, messageOf, StreamError } from "../errors.ts";
 import type { Stream } from "../stream/stream.ts";
 import type { Choice } from "./way.ts";
 
@@ -22,6 +22,10 @@ export class Stage {
   #failed: Choice[] | undefined;
   /** The connection itself, below what keeps it alive. */
   #stream: Stream | undefined;
+  /** Gives up the attempt that is running. */
+  #cancel: ((reason: unknown) => void) | undefined;
+  /** The session uses it. */
+  #joined = false;
 
   constructor(origin: string, events?: StageEvents) {
     this.origin = origin;
@@ -38,20 +42,37 @@ export class Stage {
     return this.#failed ?? [];
   }
 
+  /** An attempt begins, which `cancel` makes fail with its argument. The choice before is released. */
+  connecting(choice: Choice, cancel: (reason: unknown) => void): void {
+    this.#choice?.release?.();
+    this.#choice = choice;
+    this.#cancel = cancel;
+    if (this.status === "END") choice.release?.();
+  }
+
   attemptFailed(choice: Choice, error: unknown): void {
+    this.#cancel = undefined;
     choice.failed?.(error);
     this.#failed = [...this.failed.slice(-15), choice];
   }
 
-  connecting(choice: Choice): void {
-    this.#choice?.release?.();
-    this.#choice = choice;
-  }
-
   connected(stream: Stream): void {
+    this.#cancel = undefined;
+    if (this.status === "END") return;
     this.#stream = stream;
     this.#failed = undefined;
-    this.status = "CONNECTED";
+    this.status = this.#joined ? "READY" : "CONNECTED";
+  }
+
+  /** All stages are connected: data flows. */
+  join(): void {
+    this.#joined = true;
+    this.status = "READY";
+  }
+
+  /** The connection that data was to flow through is gone, and not yet back. */
+  get away(): boolean {
+    return this.#joined && (this.status === "DISCONNECTED" || this.status === "RETRYING");
   }
 
   /** An attempt failed and another follows. */
@@ -61,25 +82,30 @@ export class Stage {
   }
 
   lost(error: unknown): void {
+    if (this.status === "END") return;
     this.status = "DISCONNECTED";
+    this.#stream = undefined;
     this.#choice?.failed?.(error ?? new StreamError("closed by peer", { code: "ECONNRESET" }));
     this.#events?.onDisconnect?.(this, error);
   }
 
   restored(): void {
+    if (this.status === "END") return;
     this.status = "READY";
     this.#events?.onReconnect?.(this);
   }
 
-  /** Takes the connection away, as if the peer had: what follows is the retry policy's. */
+  /** Takes the connection away, or the attempt, as if the peer had: what follows is the retry policy's. */
   disconnect(reason: unknown): void {
-    if (this.status !== "END") this.#stream?.abort(reason);
+    if (this.status === "END") return;
+    this.#cancel?.(new ConnectError(messageOf(reason), { code: "CANCELLED", side: "upstream", cause: reason }));
+    this.#stream?.abort(reason);
   }
 
   end(): void {
     if (this.status === "END") return;
     this.status = "END";
-    this.#stream = undefined;
+    this.#stream = this.#cancel = undefined;
     this.#choice?.release?.();
   }
 
