@@ -27,18 +27,21 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
     // A fault is told the way the options before it ask for; a mere question about a command line leaves no file.
     const sink = given.log.file === undefined || given.mode !== "run" ? host.standardError : open(given.log.file);
     const options = logOptions(given, host.pid, sink);
+    const asked = { ...options, level: "info" } satisfies LogOptions;
     log = new Log(options);
     if (fault !== undefined) throw fault;
     for (const { level, message } of given.notes) log[level]("option.ignored", message);
     const outlets: Outlets = {
       log,
-      asked: new Log({ ...options, level: "info" }),
+      asked: new Log(asked),
       standardError: host.standardError,
       open,
       reopen: () => sinks.forEach((sink) => sink.reopen()),
       changeLog({ level, format, file }) {
         const sink = file === undefined ? host.standardError : file === "stdout" ? host.standardOutput : open(file);
-        Object.assign(options, { level, format, write: (line: string) => sink.write(`${line}\n`) });
+        const write = (line: string) => sink.write(`${line}\n`);
+        Object.assign(options, { level, format, write });
+        Object.assign(asked, { format, write });
       },
     };
     status = await act(given, registry, host, outlets);
