@@ -49,7 +49,7 @@ export class RunningCluster implements AsyncDisposable {
     this.onConnect = onConnect;
     this.cluster = new Cluster(object, {
       ...tools,
-      probe: probe && (async (member, signal) => await probe(this.anyEndpoint(member), signal)),
+      probe: probe && (async (member, signal) => await probe(bare(this.anyEndpoint(member)), signal)),
     });
     this.#settings = settingsOf(object);
   }
@@ -137,6 +137,11 @@ interface ClusterTimeouts {
 interface ClusterSettings extends ClusterTimeouts {
   readonly limit?: unknown;
   readonly limiter?: RateLimiter;
+}
+
+/** Without what is spoken over the connection: a check asks of a server that it can be connected to. */
+function bare(endpoint: Endpoint): Endpoint {
+  return { ...endpoint, layers: endpoint.layers.filter(({ layer }) => layer.proxy) };
 }
 
 function settingsOf({ name, settings }: ClusterObject): ClusterSettings {
