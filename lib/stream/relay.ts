@@ -133,6 +133,7 @@ class Relay implements EventListenerObject {
     signal.addEventListener("abort", this, { once: true });
     if (signal.aborted) this.handleEvent();
     this.#limit("idle", idleTimeoutMs);
+    if (this.#sink !== this.#upstream) this.#watchDetour(this.#sink);
     if (direction === "both") {
       this.#directions = [this.#move(toUpstream), this.#move(toDownstream)];
       return;
@@ -160,6 +161,16 @@ class Relay implements EventListenerObject {
     return pump(source, sink, options)
       .then(() => this.#shut(source, sink, sides))
       .catch((error) => error instanceof EndedError ? this.#failLast(error, sides) : this.#fail(error));
+  }
+
+  /** The upstream may take no more while nobody writes: what stands before it knows. */
+  async #watchDetour(sink: Stream): Promise<void> {
+    try {
+      await sink.finished?.();
+    } catch (error) {
+      // Of what else fails somebody else is told.
+      if (error instanceof EndedError) await this.#failLast(error, toUpstream);
+    }
   }
 
   /** Fails when the other direction, if there is one, is over. */
