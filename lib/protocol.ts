@@ -212,6 +212,8 @@ export interface Incoming {
   accept(signal: AbortSignal): Promise<Stream>;
   /** Refuses in the protocol's own terms (502, close) and releases everything. */
   reject(error: L7mpError): Promise<void>;
+  /** Datagrams of this caller that could not be kept while it waited; those of one that is accepted are its stream's. */
+  readonly dropped?: number;
   /**
    * Only of a `sequential` layer with `context.followUps`, and called once the session of this caller has ended: waits
    * for another on the same connection, for the same layer's `server`; what lies under it is not run again. `null`: there

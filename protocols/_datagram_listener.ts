@@ -137,5 +137,8 @@ export function incoming(stream: PeerStream): Incoming {
       return stream;
     },
     reject: async (error) => stream.abort(error),
+    get dropped() {
+      return stream.dropped;
+    },
   };
 }

@@ -334,6 +334,7 @@ export class Session {
       listener.admit?.(() => this.metadata);
       opened = await this.#openWay(context, caller.info);
     } catch (error) {
+      this.#dropped += caller.dropped ?? 0;
       await caller.reject(asL7mpError(error)).catch(() => {});
       throw error;
     }
