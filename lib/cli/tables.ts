@@ -2,6 +2,7 @@
 import type { Registry } from "../protocol.ts";
 import { usage } from "../config/parameters.ts";
 import { catalog, type OptionEntry, optionUsage, type TypeEntry } from "./catalog.ts";
+import { configRows } from "./config_tables.ts";
 import { globalUsage } from "./help.ts";
 import { globalOptions } from "./options.ts";
 import { overlayEntries, type OverlayEntry } from "./overlays.ts";
@@ -25,6 +26,7 @@ export function tables(registry: Registry): Readonly<Record<string, string>> {
       entries.filter(({ what }) => what === "transform").map(({ type }) => [code(usage(type)), type.help]),
     ),
     "address-options": optionTables(addresses),
+    configuration: markdown(["Of", "Field", "Meaning"], configRows()),
   };
 }
 

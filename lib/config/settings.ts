@@ -33,9 +33,9 @@ export const listenerSettings = s.object({
 
 /** `retry` of a route. */
 export const retrySettings = s.object({
-  retry_on: s.choice(["never", "connect-failure", "disconnect", "always"]),
-  num_retries: s.attempts({ help: "Further attempts; -1: for ever" }),
-  timeout: s.duration({ help: "Limit of one attempt, and the wait before the next; 0: none" }),
+  retry_on: s.choice(["never", "connect-failure", "disconnect", "always"], { help: "What is tried again (never)" }),
+  num_retries: s.attempts({ help: "Further attempts (1); -1: for ever" }),
+  timeout: s.duration({ help: "Limit of one attempt, and the wait before the next (2s); 0: none" }),
   interval: s.duration({ help: "The wait before the next attempt, where it is not timeout" }),
   backoff: s.duration({ help: "Double the wait up to this" }),
   num_reconnects: s.attempts({ help: "Attempts after the loss of a connection; -1: for ever" }),
@@ -45,8 +45,8 @@ export const retrySettings = s.object({
 
 /** Beside the chains of a route. */
 export const routeSettings = s.object({
-  idle_timeout: s.duration({ negative: true }),
-  linger: s.duration(),
+  idle_timeout: s.duration({ negative: true, help: "End a session after this long without data; negative: never" }),
+  linger: s.duration({ help: "How long silence is tolerated after one side ended" }),
 });
 
 /** Times of a cluster, beside `spec`, `endpoints` and the policies that lib/cluster reads. */
@@ -91,21 +91,21 @@ const offload: s.Schema<string | boolean> = {
 };
 
 export const adminSettings = s.object({
-  log_level: s.choice(logLevels),
+  log_level: s.choice(logLevels, { help: "How much is logged (info)" }),
   log_file: s.string({ help: "stdout, stderr, or a file" }),
-  log_format: s.choice(["socat", "json"]),
-  access_log_path: s.string({ help: "A file, or - for stderr" }),
-  access_log_format: s.string(),
-  statistics: s.boolean(),
-  grace: s.duration(),
-  timeout: s.duration(),
-  driver: s.choice(["auto", "native", "portable"]),
-  strict: s.boolean({ help: "Validate requests against the schema" }),
+  log_format: s.choice(["socat", "json"], { help: "Form of log lines (socat)" }),
+  access_log_path: s.string({ help: "One line per ended session, to a file, or to stderr (-)" }),
+  access_log_format: s.string({ help: "text, json, or a line with {name} of a value and {/path} of metadata (text)" }),
+  statistics: s.boolean({ help: "Log packets and bytes at the end" }),
+  grace: s.duration({ help: "How long sessions may go on after SIGTERM or SIGINT" }),
+  timeout: s.duration({ help: "End the program after this long" }),
+  driver: s.choice(["auto", "native", "portable"], { help: "How sockets are opened" }),
+  strict: s.boolean({ help: "Validate requests of the API against the schema" }),
   offload,
-  offload_ifs: s.list(s.string()),
+  offload_ifs: s.list(s.string(), { help: "Interfaces with kernel offload (all)" }),
   token_file: s.string({ help: "File with the bearer token for callers from elsewhere" }),
   hosts: s.list(s.string(), { help: "Further names for the API in Host" }),
-  version: s.string({ help: "In a dump; ignored" }),
+  version: s.string({ help: "In a dump; ignored", hidden: true }),
 });
 
 /** Checks what `schema` knows of `value`; `at` is its path. Throws `ConfigError`. */
