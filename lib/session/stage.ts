@@ -19,6 +19,8 @@ export class Stage {
   retries = 0;
   readonly #events: StageEvents | undefined;
   #choice: Choice | undefined;
+  /** It, until it has been released. */
+  #held: Choice | undefined;
   #failed: Choice[] | undefined;
   /** The connection itself, below what keeps it alive. */
   #stream: Stream | undefined;
@@ -44,10 +46,10 @@ export class Stage {
 
   /** An attempt begins, which `cancel` makes fail with its argument. The choice before is released. */
   connecting(choice: Choice, cancel: (reason: unknown) => void): void {
-    this.#choice?.release?.();
-    this.#choice = choice;
+    this.#release();
+    this.#choice = this.#held = choice;
     this.#cancel = cancel;
-    if (this.status === "END") choice.release?.();
+    if (this.status === "END") this.#release();
   }
 
   attemptFailed(choice: Choice, error: unknown): void {
@@ -106,7 +108,12 @@ export class Stage {
     if (this.status === "END") return;
     this.status = "END";
     this.#stream = this.#cancel = undefined;
-    this.#choice?.release?.();
+    this.#release();
+  }
+
+  #release(): void {
+    this.#held?.release?.();
+    this.#held = undefined;
   }
 
   toJSON(): Record<string, unknown> {
