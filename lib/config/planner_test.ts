@@ -132,6 +132,7 @@ Deno.test("planDocument() reads session options and the route's retry", () => {
   const { session: read, retry } = plan(["-", "tcp:h:1,forever,backoff=3"], session).listeners[0]!;
   assertEquals(read, {
     lingerMs: Infinity,
+    idleTimeoutMs: -1,
     blockBytes: 10,
     maxMessageBytes: 64 * 1024 * 1024,
     direction: "both",
