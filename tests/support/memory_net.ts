@@ -30,9 +30,9 @@ export class MemoryNet {
   readonly #servers = new Map<number, Behaviour>();
   #callers = 40_000;
 
-  /** `MEM` moves bytes, `MEMD` messages; `UPPER` is a transform. */
+  /** `MEM` and what it calls `TCP` move bytes, `MEMD` messages; `UPPER` is a transform. */
   readonly registry: Registry = {
-    protocols: [this.#protocol("MEM", "byte"), this.#protocol("MEMD", "datagram")],
+    protocols: [this.#protocol("MEM", "byte"), this.#protocol("TCP", "byte"), this.#protocol("MEMD", "datagram")],
     layers: [],
     transforms: [upper],
   };
@@ -54,11 +54,11 @@ export class MemoryNet {
     return this.#listeners.has(port);
   }
 
-  /** A caller of whoever listens on `port`. */
-  call(port: number): { peer: ByteStream; refused: Promise<L7mpError> } {
+  /** A caller of whoever listens on `port`; `from` is its own port. */
+  call(port: number, from = this.#callers++): { peer: ByteStream; refused: Promise<L7mpError> } {
     const listener = this.#listeners.get(port);
     if (!listener) throw new Error(`nobody listens on ${port}`);
-    const remote: SocketAddress = { family: "inet", host: "10.0.0.1", port: this.#callers++ };
+    const remote: SocketAddress = { family: "inet", host: "10.0.0.1", port: from };
     const local: SocketAddress = { family: "inet", host: "10.0.0.2", port };
     const [peer, stream] = bytePair({ info: { protocol: "MEM", name: "caller", remote, local, halfCloses: true } });
     const refused = Promise.withResolvers<L7mpError>();
