@@ -1,5 +1,6 @@
 /** The parts of the runtime's `node:tls` in use, and their loading at first use. */
 import type * as Crypto from "node:crypto";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 
 export type TlsLibrary = typeof import("node:tls");
@@ -29,6 +30,28 @@ export interface TlsMachine {
   isEstablished(): boolean;
   /** Encrypted bytes that have not been taken yet: after a failed handshake, the alert that tells the peer why. */
   drainEncOut?(): Uint8Array | undefined;
+  /** Takes encrypted bytes; without any it finishes what it was doing. */
+  readBuffer?(bytes: Uint8Array): void;
+}
+
+/**
+ * Writes what `machine` has encrypted and the library has not written yet, until nothing is left. The library says that
+ * a socket has ended while there still is, and would write it after the end of `duplex`.
+ */
+export async function flush(machine: TlsMachine, duplex: Duplex): Promise<void> {
+  const write = (bytes: Uint8Array) =>
+    new Promise<void>((resolve, reject) => duplex.write(bytes, (error) => error ? reject(error) : resolve()));
+  for (;;) {
+    // When this is through, so are all writes before it, and what they made the library write is in the queue.
+    await write(new Uint8Array(0));
+    let rest = machine.drainEncOut?.();
+    if (!rest?.length) {
+      machine.readBuffer?.(new Uint8Array(0));
+      rest = machine.drainEncOut?.();
+    }
+    if (!rest?.length) return;
+    await write(rest.slice());
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import type { TLSSocket } from "node:tls";
 import { StreamError } from "../../lib/errors.ts";
 import { type AdaptedDuplex, freeBlock, toDuplex } from "../../lib/stream/duplex.ts";
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
-import { freeDrained, machineOf, type TlsMachine } from "./_library.ts";
+import { flush, freeDrained, machineOf, type TlsMachine } from "./_library.ts";
 import { closedInHandshake, cutError, handshakeError, streamFault } from "./messages.ts";
 
 /** How long a close may wait for a peer that does not read before the connection is dropped. */
@@ -129,6 +129,7 @@ export class TlsStream implements ByteStream {
   async #endWrite(): Promise<void> {
     try {
       await this.#settle("closeWrite", (done) => this.socket.end(done));
+      await this.#settle("closeWrite", (done) => this.#flush(done));
       // The library does not pass the end on; after close_notify nothing may follow (RFC 8446 section 6.1).
       await this.#settle("closeWrite", (done) => this.#adapted.duplex.end(done));
     } catch (error) {
@@ -171,7 +172,11 @@ export class TlsStream implements ByteStream {
     };
     duplex.once("close", drop);
     if (this.#writeEnd) this.#writeEnd.then(drop, drop);
-    else this.socket.end(() => duplex.end(drop));
+    else this.socket.end(() => this.#flush(() => duplex.end(drop)));
+  }
+
+  #flush(done: (error?: Error) => void): void {
+    flush(this.#machine, this.#adapted.duplex).then(() => done(), done);
   }
 
   #drop(reason?: unknown): void {
