@@ -28,6 +28,7 @@ export class MemoryNet {
   hanging = 0;
   readonly #listeners = new Map<number, MemoryListener>();
   readonly #servers = new Map<number, Behaviour>();
+  readonly #wraps = new Map<number, (near: Stream) => Stream>();
   #callers = 40_000;
 
   /** `MEM` and what it calls `TCP` move bytes, `MEMD` messages; `UPPER` is a transform. */
@@ -48,6 +49,11 @@ export class MemoryNet {
     const peers: S[] = [];
     this.serve(port, (far) => peers.push(far as S));
     return peers;
+  }
+
+  /** Those who connect to `port` get what `change` makes of their end. */
+  wrap(port: number, change: (near: Stream) => Stream): void {
+    this.#wraps.set(port, change);
   }
 
   listens(port: number): boolean {
@@ -109,7 +115,7 @@ export class MemoryNet {
     const info = { protocol: "MEM", name: `port ${port}`, halfCloses: kind === "byte" };
     const [far, near] = kind === "byte" ? bytePair({ info }) : datagramPair({ info });
     behaviour(far);
-    return near;
+    return this.#wraps.get(port)?.(near) ?? near;
   }
 
   #listen(port: number): Promise<Listener> {
