@@ -36,15 +36,17 @@ const letters: Readonly<Record<Level | "fatal", string>> = {
 export class Log {
   readonly #options: LogOptions;
   readonly #fields: Fields;
+  readonly #later: (() => Fields | undefined) | undefined;
 
-  constructor(options: LogOptions, fields: Fields = {}) {
+  constructor(options: LogOptions, fields: Fields = {}, later?: () => Fields | undefined) {
     this.#options = options;
     this.#fields = fields;
+    this.#later = later;
   }
 
-  /** A logger whose lines carry more fields (a session's name). */
-  child(fields: Fields): Log {
-    return new Log(this.#options, { ...this.#fields, ...fields });
+  /** A logger whose lines carry more fields (a session's name); `later` tells those that are known only some day. */
+  child(fields: Fields, later = this.#later): Log {
+    return new Log(this.#options, { ...this.#fields, ...fields }, later);
   }
 
   enabled(level: Level): boolean {
@@ -77,7 +79,8 @@ export class Log {
     const { format, program, pid, microseconds, now } = this.#options;
     const time = now?.() ?? new Date();
     if (format === "json") {
-      const line = { time: time.toISOString(), level, event, message, program, pid, ...this.#fields, ...fields };
+      const own = { ...this.#fields, ...this.#later?.(), ...fields };
+      const line = { time: time.toISOString(), level, event, message, program, pid, ...own };
       this.#options.write(JSON.stringify(line));
     } else {
       this.#options.write(`${timestamp(time, microseconds)} ${program}[${pid}] ${letters[level]} ${escape(message)}`);

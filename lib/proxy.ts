@@ -188,6 +188,12 @@ export class Proxy {
     if (!this.#served.has(name) && this.#tallies.get(name)?.active === 0) this.#tallies.delete(name);
   }
 
+  /** Whether the listener of that name takes callers. */
+  serves(name: string): boolean {
+    const served = this.#served.get(name);
+    return served !== undefined && !served.closing.signal.aborted;
+  }
+
   /** The sessions that are running, in order of creation. */
   *sessions(): Iterable<Session> {
     for (const { session } of this.#sessions.values()) yield session;

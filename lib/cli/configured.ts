@@ -176,6 +176,10 @@ class ConfiguredService implements Service {
         return await (await answer)(request, caller as never);
       },
       metrics: () => this.#metrics!.text(),
+      steps: {
+        began: (cluster) => this.#metrics?.stepBegan(cluster),
+        counter: (...step) => this.#metrics!.counter(...step),
+      },
     };
     this.events = {
       onSessionStart: (session) => {
@@ -213,7 +217,7 @@ class ConfiguredService implements Service {
         return control.clusters;
       },
       sessions: () => proxy.sessions(),
-      isUp: () => control.ready,
+      isUp: (name) => proxy.serves(name),
     }, { version });
     try {
       await explained(loaded, async () => {

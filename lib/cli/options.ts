@@ -249,6 +249,14 @@ export const globalOptions: readonly GlobalOption[] = [
     set: (result, text = "-") => void (result.accessLog = result.admin.access_log_path = text),
   },
   {
+    names: ["--access-log-format"],
+    value: { label: "text|json|LINE" },
+    group: "Log and statistics",
+    help: "Lines of the access log: key=value, JSON, or a LINE with {names} such as '{time} {source} {ltr_bytes}'",
+    example: "l7mp --access-log --access-log-format=json tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text) => void (result.admin.access_log_format = text!),
+  },
+  {
     names: ["-v"],
     group: "Log and statistics",
     help: "Copy transferred data to standard error as text",

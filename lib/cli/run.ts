@@ -12,12 +12,21 @@ import type { Outlets } from "./serve.ts";
 /** Runs the program and resolves with its exit status; never rejects. Everything it says has been written by then. */
 export async function run(words: readonly string[], registry: Registry, host: Host = systemHost()): Promise<number> {
   const given = defaultArguments();
-  const sinks: Sink[] = [];
+  const sinks = new Set<Sink>();
   const open = (path: string) => {
     const sink = openSink(path, host.standardError);
-    sinks.push(sink);
-    return sink;
+    const owned: Sink = {
+      ...sink,
+      close() {
+        sinks.delete(owned);
+        sink.close();
+      },
+    };
+    sinks.add(owned);
+    return owned;
   };
+  const openLog = (file: string | undefined) =>
+    file === undefined ? host.standardError : file === "stdout" ? host.standardOutput : open(file);
   let log = new Log(logOptions(given, host.pid, host.standardError));
   let status: number;
   if (words[0] === "ctl") return await (await import("./ctl.ts")).runCtl(words.slice(1), host);
@@ -31,6 +40,7 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
     log = new Log(options);
     if (fault !== undefined) throw fault;
     for (const { level, message } of given.notes) log[level]("option.ignored", message);
+    let current = { file: given.log.file, sink };
     const outlets: Outlets = {
       log,
       asked: new Log(asked),
@@ -38,10 +48,13 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
       open,
       reopen: () => sinks.forEach((sink) => sink.reopen()),
       changeLog({ level, format, file }) {
-        const sink = file === undefined ? host.standardError : file === "stdout" ? host.standardOutput : open(file);
+        const before = current;
+        if (file !== before.file) current = { file, sink: openLog(file) };
+        const { sink } = current;
         const write = (line: string) => sink.write(`${line}\n`);
         Object.assign(options, { level, format, write });
         Object.assign(asked, { format, write });
+        if (before.sink !== sink) before.sink.close();
       },
     };
     status = await act(given, registry, host, outlets);
@@ -91,7 +104,8 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
       host.print((await import("./version.ts")).versionText(registry));
       return 0;
   }
-  if (given.config.length > 0 || given.adminAddress !== undefined || given.prometheusAddress !== undefined) {
+  const served = given.adminAddress !== undefined || given.prometheusAddress !== undefined;
+  if (given.config.length > 0 || served || given.mode === "run" && given.words.some(isPrometheus)) {
     return await (await import("./configured.ts")).runConfigured(given, registry, host, outlets);
   }
   const document = await documentOf(given, registry);
@@ -110,6 +124,11 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
     case "run":
       return await (await import("./serve.ts")).serve(plan, given, outlets);
   }
+}
+
+/** Metrics are counted only where somebody can ask for them. */
+function isPrometheus(word: string): boolean {
+  return /^prometheus\b/i.test(word);
 }
 
 /** The document that the addresses of the command line stand for. Throws `ConfigError`. */

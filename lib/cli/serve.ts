@@ -3,8 +3,8 @@ import type { Plan } from "../config/plan.ts";
 import type { L7mpError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Proxy, type ProxyEvents, type ProxyOptions } from "../proxy.ts";
-import type { LogSettings } from "./admin_settings.ts";
-import { accessLine } from "./access_log.ts";
+import { accessSettings, type LogSettings } from "./admin_settings.ts";
+import { AccessLog } from "./access_log.ts";
 import { announcement } from "./announce.ts";
 import type { Arguments } from "./arguments.ts";
 import { chooseDriver } from "./choose_driver.ts";
@@ -105,14 +105,15 @@ function settingsOf({ program, ipVersion, http, compatSocat, insecure }: Argumen
 }
 
 function makeEvents(
-  { accessLog: path, announce, log }: Arguments,
+  given: Arguments,
   { open }: Outlets,
 ): ProxyEvents {
-  const accessLog = path === undefined ? undefined : open(path);
+  const { accessLog: path, announce } = given;
+  const accessLog = new AccessLog(open);
+  if (path !== undefined) accessLog.prepare(accessSettings(given, given.admin)).commit();
   const announcements = announce === undefined ? undefined : open(announce);
-  const format = log.format === "json" ? "json" : "text";
   return {
-    onSessionEnd: accessLog && ((record) => accessLog.write(`${accessLine(record, format)}\n`)),
+    onSessionEnd: path === undefined ? undefined : (record, session) => accessLog.write(record, session),
     onListening: announcements &&
       ((type, address) => announcements.write(`${announcement(type, address)}\n`)),
   };

@@ -26,10 +26,7 @@ const session: Shape = Object.fromEntries(
     "preamble_downstream",
   ].map((key) => [key, "any" as const]),
 );
-const admin: Shape = Object.fromEntries(
-  ["log_level", "log_file", "log_format", "access_log_path", "statistics", "grace", "timeout", "driver"]
-    .map((key) => [key, "any" as const]),
-);
+const admin: Shape = Object.fromEntries(Object.keys(adminSettings.fields).map((key) => [key, "any" as const]));
 const shape: Shape = {
   admin,
   listeners: [{ name: "any", spec, options: session, rules: [{ action: { route } }] }],

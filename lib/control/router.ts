@@ -68,6 +68,7 @@ export class Router {
       target: parts.target,
       retry: parts.retry,
       metadata: rewritten,
+      route: route.name,
       names: route,
       found: `${found}, route ${JSON.stringify(route.name)}`,
       lingerMs: parts.lingerMs ?? cluster?.timeouts.lingerMs,

@@ -55,7 +55,7 @@ export class Metrics {
     this.#steps.ended(session.name);
   }
 
-  refused(listener: ServedListener, error?: L7mpError): void {
+  refused(listener: ServedListener, error: L7mpError): void {
     this.#tally.refused(listener, error);
   }
 

@@ -122,9 +122,9 @@ export class Tally {
   }
 
   /** A caller that did not become a session; `error`: what it was told. */
-  refused({ name, shown }: ServedListener, error?: L7mpError): void {
+  refused({ name, shown }: ServedListener, error: L7mpError): void {
     if (!shown) return;
-    this.listeners.of(name).rejected.add((error && rejectionOf(error)) ?? "limit");
+    this.listeners.of(name).rejected.add(rejectionOf(error) ?? "limit");
   }
 
   ended(record: SessionRecord, session: Session): void {

@@ -2,8 +2,8 @@
 import type { Endpoint, PlannedStep } from "../config/plan.ts";
 import type { Driver } from "../driver.ts";
 import { L7mpError, messageOf, type Side, StreamError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { Context, HttpDefaults, Incoming, Step, StepContext } from "../protocol.ts";
+import type { Fields, Log } from "../log.ts";
+import type { Context, HttpDefaults, Incoming, Step, StepContext, StepCounter, StepCounterNames } from "../protocol.ts";
 import { type Stop, towardsDownstream, towardsUpstream } from "../stream/detour.ts";
 import type { Activity, Flow } from "../stream/pump.ts";
 import {
@@ -48,8 +48,17 @@ export interface SessionEnvironment {
   readonly onSessionChange?: (session: Session) => void;
   readonly control?: Context["control"];
   readonly metrics?: Context["metrics"];
+  /** Told of the steps that stand for clusters. */
+  readonly steps?: StepObserver;
   /** Sees payload in passing (`-v`, `-x`). */
   tap?(dump: "text" | "hex" | "both"): (direction: "ltr" | "rtl", data: Uint8Array) => void;
+}
+
+export interface StepObserver {
+  /** A session begins with a step of `cluster`. */
+  began(cluster: string): void;
+  /** Where it counts what the metrics are to show. */
+  counter(session: string, cluster: string, names: StepCounterNames): StepCounter;
 }
 
 /** `eof`: both sides ended, or one and the other stayed silent. `stopped`: the process is ending. `deleted`: on request. */
@@ -75,6 +84,10 @@ export interface SessionRecord {
   /** From the caller's arrival until everything was connected; absent: it never was. */
   readonly openedMs?: number;
   readonly metadata?: Metadata;
+  /** Name of the route it took. */
+  readonly route?: string;
+  /** What an HTTP caller was answered by whom the session called; absent: by the listener itself, or not at all. */
+  readonly status?: number;
 }
 
 /** Why sessions are aborted when the process ends; not an error of theirs. */
@@ -142,6 +155,7 @@ export class Session {
   #target: Stage | undefined;
   #chains: { readonly ingress: readonly Stage[]; readonly egress: readonly Stage[] } | undefined;
   #openedMs: number | undefined;
+  #answered: number | undefined;
   #warnedOfCut = false;
   /** Messages that transforms left out, and that stages could not keep. */
   #dropped = 0;
@@ -152,7 +166,7 @@ export class Session {
     this.name = name;
     this.listener = listener;
     this.#environment = environment;
-    this.#log = environment.log.child({ session: name });
+    this.#log = environment.log.child({ session: name }, environment.observe ? () => this.#traceFields() : undefined);
     this.#incoming = incoming;
     this.#sequence = sequence;
     this.#admit = admit;
@@ -292,6 +306,26 @@ export class Session {
       retries,
       openedMs: this.#openedMs,
       metadata: this.#metadata,
+      route: this.#way?.route,
+      status: this.#answered,
+    };
+  }
+
+  /** Its place in a trace, once it has one. */
+  #traceFields(): Fields | undefined {
+    const { trace_id, span_id } = (this.#metadata?.trace ?? {}) as { trace_id?: unknown; span_id?: unknown };
+    return typeof trace_id === "string" ? { trace_id, span_id } : undefined;
+  }
+
+  /** What is called learns of the caller as `info` says; the status it answers with is noted in passing. */
+  #noting(info: StreamInfo): StreamInfo {
+    if (!this.#environment.observe || !info.respond) return info;
+    return {
+      ...info,
+      respond: (head) => {
+        info.respond!(head);
+        this.#answered ??= head.status;
+      },
     };
   }
 
@@ -361,7 +395,8 @@ export class Session {
     );
     const transformed = ingress.steps.length + ingress.stages.length + egress.steps.length + egress.stages.length > 0;
     const metadata = way.metadata ?? sessionMetadata(this.name, downstream);
-    const own = { ...context, downstream: transformed ? withoutLength(downstream) : downstream, metadata, transformed };
+    const caller = this.#noting(transformed ? withoutLength(downstream) : downstream);
+    const own = { ...context, downstream: caller, metadata, transformed };
     const open = (upstream: Upstream, stage: Stage, signal: AbortSignal) => {
       const direction = upstream.shape?.direction ?? "both";
       return onSide("upstream", () => openConnector(upstream, retry, { ...own, direction, signal }, stage));
@@ -481,7 +516,7 @@ export class Session {
 
   #steps(flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream): { steps: Step[]; payload: StreamKind } {
     const { maxMessageBytes } = this.listener.session;
-    return makeSteps(steps, source.kind, {
+    return makeSteps(steps, source.kind, this.#environment.steps, {
       session: { name: this.name, metadata: steps.length > 0 ? this.metadata : {} },
       flow,
       log: this.#log,
@@ -587,12 +622,16 @@ function handle(stream: Stream): string {
 function makeSteps(
   planned: readonly PlannedStep[],
   input: StreamKind,
-  own: Omit<StepContext, "input">,
+  observer: StepObserver | undefined,
+  own: Omit<StepContext, "input" | "counter">,
 ): { steps: Step[]; payload: StreamKind } {
   const steps: Step[] = [];
   let payload = input;
-  for (const { transform, spec, reverse } of planned) {
-    const context = { ...own, input: payload };
+  for (const { transform, spec, reverse, cluster } of planned) {
+    if (cluster !== undefined) observer?.began(cluster);
+    const counter: StepContext["counter"] = observer &&
+      ((names, label = cluster ?? transform.name) => observer.counter(own.session.name, label, names));
+    const context = { ...own, input: payload, counter };
     const step = reverse ? transform.backward?.(spec, context) : transform.forward?.(spec, context);
     if (!step) continue;
     steps.push(step);

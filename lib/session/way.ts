@@ -35,6 +35,8 @@ export interface Way {
   readonly metadata?: Metadata;
   /** Names of the clusters of its chains, transforms among them, in the order data flows. */
   readonly names?: { readonly ingress: readonly string[]; readonly egress: readonly string[] };
+  /** Name of the route, where it has one. */
+  readonly route?: string;
   /** How the way was found, for the event log: names of rule list, rule and route. */
   readonly found?: string;
   /** Silence after one side's end, and at any time; absent: the listener's. */
