@@ -3,8 +3,9 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
 import { collectingLog } from "../../tests/support/steps.ts";
 import { bytesOf, patternBytes, readAll, readBytes, receiveSome, textOf } from "../../tests/support/streams.ts";
-import { ConfigError, ConnectError, LimitError, StreamError } from "../errors.ts";
+import { ConfigError, ConnectError, EndedError, LimitError, StreamError } from "../errors.ts";
 import type { Direction } from "../protocol.ts";
+import { delegateBytes } from "../stream/delegate.ts";
 import { bytePair, datagramPair } from "../stream/memory.ts";
 import type { ByteStream, DatagramStream, Stream } from "../stream/stream.ts";
 import { reconnecting, type ReconnectOptions } from "./reconnect.ts";
@@ -328,4 +329,33 @@ Deno.test("reconnecting() only read from shuts each connection's other half and 
   await peers[1]!.write(bytesOf("b"));
   assertEquals(textOf(await reading), "ab");
   stream.abort();
+});
+
+Deno.test("reconnecting() with reconnect-on=error does not take for a loss that the peer has ended and takes no more", async () => {
+  for (const on of ["error", "any"] as const) {
+    const [near, far] = bytePair();
+    const ended = new EndedError("write(memory): the peer has ended");
+    let opened = 0;
+    const stream = reconnecting(delegateBytes(near, { write: () => Promise.reject(ended) }), {
+      policy: { ...policy, on },
+      direction: "both",
+      log: collectingLog().log,
+      open: () => {
+        opened++;
+        return Promise.resolve(bytePair()[0]);
+      },
+    }) as ByteStream;
+    await far.write(bytesOf("last words"));
+    await far.closeWrite();
+    if (on === "error") {
+      await assertRejects(() => stream.write(bytesOf("x")), EndedError);
+      await assertRejects(() => stream.write(bytesOf("y")), EndedError);
+      assertEquals(textOf(await readAll(stream)), "last words");
+      assertEquals(opened, 0);
+    } else {
+      await stream.write(bytesOf("x"));
+      while (opened === 0) await turn();
+    }
+    stream.abort();
+  }
 });
