@@ -128,11 +128,12 @@ const retryKeys = [
 
 /** A connector's address goes to the cluster's endpoint, and its retry options to the route. */
 function destinationOf(address: ParsedAddress): { destination: InlineCluster; retry?: RetryDocument } {
-  if ("dual" in address) return { destination: { spec: specOf(address, "destination") } };
+  const unlimited = stacksOf(address).some(mayWait) ? { retry: { timeout: "0s" } } : {};
+  if ("dual" in address) return { destination: { spec: specOf(address, "destination") }, ...unlimited };
   const stack = address.single;
-  if (stack.role === "listen") return { destination: { spec: specOf(address, "destination") } };
+  if (stack.role === "listen") return { destination: { spec: specOf(address, "destination") }, ...unlimited };
   const outer = stack.levels[0].settings;
-  const retry = retryOf(outer);
+  const retry = retryOf(outer) ?? unlimited.retry;
   for (const key of retryKeys) delete outer[key];
   const base = (ownerOf("address", stack.levels) ?? stack.levels.at(-1)!).settings;
   const target = stack.role === "connect" ? base.address : undefined;
@@ -144,6 +145,12 @@ function destinationOf(address: ParsedAddress): { destination: InlineCluster; re
     },
     ...(retry && { retry }),
   };
+}
+
+/** Whether opening may take its time (a peer, a named pipe), to which a file sets a limit unless it says otherwise. */
+function mayWait({ levels, role }: Stack): boolean {
+  const { type, settings } = levels.at(-1)!;
+  return role !== "local" || type?.parameters.form === "text" && type.parameters.key === "path" && "path" in settings;
 }
 
 function retryOf(settings: Settings): RetryDocument | undefined {

@@ -22,6 +22,7 @@ Deno.test("documentFromWords() puts a connector's address in the endpoint and th
   assertEquals(sides(["TCP-L:80,fork", "TCP:h:http,keepalive"]), {
     listener: { protocol: "TCP", address: "0.0.0.0", port: 80, fork: true },
     destination: { spec: { protocol: "TCP", port: 80, keepalive: true }, endpoints: [{ spec: { address: "h" } }] },
+    retry: { timeout: "0s" },
   });
 });
 
@@ -33,7 +34,13 @@ Deno.test("documentFromWords() says where the place does not tell connector from
   assertEquals(sides(["TCP:h:1", "TCP-L:2"]), {
     listener: { protocol: "TCP", role: "connect", address: "h", port: 1 },
     destination: { spec: { protocol: "TCP", role: "listen", address: "0.0.0.0", port: 2 } },
+    retry: { timeout: "0s" },
   });
+});
+
+Deno.test("documentFromWords() says that there is no limit for opening, which a file would set", () => {
+  const timeout = (address: string) => sides(["-", address]).retry?.timeout;
+  assertEquals(["ws://h/", "tcp-l:1", "ECHO", "EXEC:cat"].map(timeout), ["0s", "0s", undefined, undefined]);
 });
 
 Deno.test("documentFromWords() makes retry options of address2 the route's retry", () => {

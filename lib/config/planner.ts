@@ -140,7 +140,7 @@ function oneOf(value: unknown, allowed: readonly string[], at: string): void {
 /** A route's `retry`; absent: one attempt without a limit. Throws `ConfigError`. */
 export function planRetry(retry: RetryDocument | undefined, at: string): Retry {
   if (!retry) return { count: 0, intervalMs: 1000, timeoutMs: 0 };
-  const { retry_on = "connect-failure", num_retries = 1, timeout = 0, interval = timeout, backoff } = retry;
+  const { retry_on = "never", num_retries = 1, timeout = 0, interval = timeout, backoff } = retry;
   oneOf(retry_on, ["connect-failure", "disconnect", "always", "never"], `${at}.retry_on`);
   if (!Number.isInteger(num_retries) || num_retries < -1) {
     throw new ConfigError(`${at}.num_retries: ${JSON.stringify(num_retries)} is not a count, or -1 for ever`);

@@ -35,6 +35,7 @@ Deno.test("printDocument() prints the document of addresses.md 3.1 in its form",
             destination:
               spec: {protocol: WebSocket, transport: {protocol: UnixDomainSocket}}
               endpoints: [{spec: {address: /run/x.sock}}]
+            retry: {timeout: 0s}
 `,
   );
 });

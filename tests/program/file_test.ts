@@ -98,7 +98,7 @@ async function compare(command: string): Promise<boolean> {
     const router = new Router(() => ({ snapshot, clusters }), registry);
     const way = router.way({ object: listener, address: source, session }, {});
     assertEquals(way.target.shape, planned.target, command);
-    // Without retry options a file limits attempts as the original does.
+    // What opens at once needs no limit, and has that of the original in a file.
     if (document.listeners[0]!.rules[0]!.action.route.retry) assertEquals(way.retry, planned.retry, command);
     const { ingress, egress } = way.chains();
     // In a file a transform is a cluster, which has a name.
