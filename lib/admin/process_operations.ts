@@ -54,6 +54,11 @@ export const ofProcess: readonly Operation[] = [
       if (!isPlainObject(body)) {
         throw new Fault(400, "Cannot load configuration: An object (a set of key-value pairs) is expected");
       }
+      // Other keys mean nothing, but a body of nothing else was meant for something else: it would delete everything.
+      const keys = Object.keys(body);
+      if (keys.length > 0 && !keys.some((key) => sections.includes(key))) {
+        throw new Fault(400, `Cannot load configuration: One of ${sections.join(", ")} is expected, not wrapped`);
+      }
       await control.reload(body);
       return ok;
     },
@@ -94,6 +99,9 @@ export const ofProcess: readonly Operation[] = [
     run: (call) => updateAdmin(call, mergePatch),
   },
 ];
+
+/** What a configuration is made of. */
+const sections = ["admin", "listeners", "clusters", "rulelists", "rules", "routes"];
 
 function noSuchSession(): Fault {
   return new Fault(400, "No such session");

@@ -1,5 +1,6 @@
 /** The strict check of a document's structure: no unknown keys, the right shapes. Specs are checked by the planner. */
 import { ConfigError } from "../errors.ts";
+import { adminSettings } from "./settings.ts";
 import { suggestion } from "./suggest.ts";
 
 type Shape = { readonly [key: string]: Shape | "any" | readonly [Shape | "any"] };

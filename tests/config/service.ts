@@ -12,19 +12,22 @@ export class Service {
   readonly child: Child;
   /** The file it was read from. */
   readonly file: string;
-  readonly #base: string;
+  /** Of its API, without a slash at the end. */
+  readonly url: string;
+  /** Keeps one connection, so that those of l7mp can be counted. */
+  readonly client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
 
   constructor(child: Child, file: string, adminPort: number) {
     this.child = child;
     this.file = file;
-    this.#base = `http://127.0.0.1:${adminPort}`;
+    this.url = `http://127.0.0.1:${adminPort}/api/v1`;
   }
 
   /** One request; `body` is sent as JSON. */
   async request(method: string, path: string, body?: unknown): Promise<{ status: number; body: Json }> {
     const headers = { "Content-Type": "application/json" };
     const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) };
-    const response = await fetch(`${this.#base}/api/v1${path}`, init);
+    const response = await fetch(`${this.url}${path}`, { ...init, client: this.client });
     const text = await response.text();
     return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
   }
@@ -62,7 +65,9 @@ export async function startService(
     stderr: "any",
     ...start,
   });
-  return new Service(child, file, port);
+  const service = new Service(child, file, port);
+  run.defer(() => service.client.close());
+  return service;
 }
 
 /** Waits until something listens on TCP `port`. */
