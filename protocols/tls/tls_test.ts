@@ -4,6 +4,7 @@ import { assert, assertEquals, assertLess, assertMatch, assertRejects, assertStr
 import { ConnectError, L7mpError, StreamError } from "../../lib/errors.ts";
 import { Log } from "../../lib/log.ts";
 import type { Context } from "../../lib/protocol.ts";
+import { delegateBytes } from "../../lib/stream/delegate.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
 import type { ByteStream, Stream } from "../../lib/stream/stream.ts";
 import { type Certificates, makeCertificates, noOpenssl } from "../../tests/support/certificates.ts";
@@ -47,8 +48,12 @@ interface Contexts {
 }
 
 /** Both sides' handshakes over two connected streams. */
-async function shake(client: Settings, server: Settings, contexts: Contexts = {}): Promise<Outcome> {
-  const [near, far] = bytePair();
+async function shake(
+  client: Settings,
+  server: Settings,
+  contexts: Contexts = {},
+  [near, far]: readonly [ByteStream, ByteStream] = bytePair(),
+): Promise<Outcome> {
   const context = testContext(contexts.server);
   const [one, other] = await Promise.allSettled([
     tls.client!(near, specOf(client), testContext(contexts.client)),
@@ -62,8 +67,12 @@ function release({ client, server }: Outcome): void {
 }
 
 /** Both streams of a handshake that succeeded. */
-async function connected(client: Settings = trusting, server: Settings = good) {
-  const outcome = await shake(client, server);
+async function connected(
+  client: Settings = trusting,
+  server: Settings = good,
+  streams?: readonly [ByteStream, ByteStream],
+) {
+  const outcome = await shake(client, server, {}, streams);
   const [one, other] = [outcome.client, outcome.server].map((side) => {
     if (side.status === "rejected") throw side.reason;
     assert(side.value.kind === "byte");
@@ -71,6 +80,31 @@ async function connected(client: Settings = trusting, server: Settings = good) {
   });
   return { ...outcome, client: one!, server: other!, release: () => release(outcome) };
 }
+
+/** Takes what is written a while later. */
+function slowly(stream: ByteStream): ByteStream {
+  return delegateBytes(stream, {
+    async write(bytes) {
+      const copy = bytes.slice();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      await stream.write(copy);
+    },
+  });
+}
+
+test("closeWrite() comes after all that was encrypted, however slowly it is taken", async () => {
+  const [near, far] = bytePair();
+  const { client, server, release } = await connected(trusting, good, [slowly(near), slowly(far)]);
+  const sent = new Uint8Array(300_000).map((_, i) => i % 251);
+  const send = async (stream: ByteStream) => {
+    for (let at = 0; at < sent.length; at += 50_000) await stream.write(sent.subarray(at, at + 50_000));
+    await stream.closeWrite();
+  };
+  const [, , one, other] = await Promise.all([send(client), send(server), readAll(client), readAll(server)]);
+  assertEquals(one, sent);
+  assertEquals(other, sent);
+  release();
+});
 
 /** What the client rejected with. */
 async function clientFault(client: Settings, server: Settings, contexts?: Contexts): Promise<L7mpError> {
