@@ -180,7 +180,9 @@ acceptance("1.1", "--access-log-format of a one-liner: JSON, a line, and what is
 
 acceptance("E68", "the access log shows what a JSONSocket's client told", async (run) => {
   const [port, access] = [run.port(), run.path("access")];
-  await run.serve(["-T", "0.5", `--access-log=${access}`, `JSONSOCKET-L:127.0.0.1:${port},fork`, "ECHO"], { udp: port });
+  await run.serve(["-T", "0.5", `--access-log=${access}`, `JSONSOCKET-L:127.0.0.1:${port},fork`, "ECHO"], {
+    udp: port,
+  });
   assertEquals(await run.out(["-", `JSONSOCKET:127.0.0.1:${port},header={"a":1}`], { input: "x" }), "x");
   const line = await eventually("the line", () => Deno.readTextFile(access));
   assertStringIncludes(line, 'jsonsocket="{\\"a\\":1');
