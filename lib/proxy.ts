@@ -51,7 +51,8 @@ const mostTracked = 10_000;
 
 /** A listener that is open, or a connector that makes one session after another. */
 interface Served {
-  readonly listener: ServedListener;
+  /** May be exchanged for one with the same endpoint. */
+  listener: ServedListener;
   readonly closing: AbortController;
   readonly tally: Tally;
   /** Resolves when its address is free. */
@@ -169,6 +170,15 @@ export class Proxy {
     return served;
   }
 
+  /**
+   * Sessions that begin from now on are those of `listener`, which has the name and the endpoint of one that is open: its
+   * address stays bound, and nobody who is calling is lost.
+   */
+  exchange(listener: ServedListener): void {
+    const served = this.#served.get(listener.name);
+    if (served) served.listener = listener;
+  }
+
   /** Stops accepting for the listener of that name; its sessions go on. Resolves when its address is free. */
   async close(name: string): Promise<void> {
     const served = this.#served.get(name);
@@ -180,7 +190,7 @@ export class Proxy {
     if (served.listener.endpoint.role === "listen") return await served.free.promise;
     // A connector's sessions go on, but for one that is still looking for its first end.
     for (const session of this.sessions()) {
-      if (session.listener === served.listener && !session.connected) session.end(reason);
+      if (session.listener.name === name && !session.connected) session.end(reason);
     }
   }
 
@@ -295,8 +305,7 @@ export class Proxy {
 
   /** Serves one listener's callers; resolves when it has closed. */
   async #serve(served: Served, opened: Listener): Promise<L7mpError | undefined> {
-    const { listener, closing: { signal } } = served;
-    const { endpoint } = listener;
+    const { listener: { endpoint }, closing: { signal } } = served;
     const { listen: options, kind } = endpoint;
     const fork = options?.fork === true && !options.oneshot;
     const datagram = kind === "datagram" && isBare(endpoint);
@@ -305,7 +314,7 @@ export class Proxy {
       log: this.#options.log,
       signal,
       sessionEnded: () => this.#sessionEnded.promise,
-      onRefused: (refusal) => this.#options.events.onRefused?.(listener, refusal),
+      onRefused: (refusal) => this.#options.events.onRefused?.(served.listener, refusal),
     });
     const limit = options?.accept_timeout;
     const sequential = endpoint.layers.some(({ layer }) => layer.sequential);
@@ -324,7 +333,7 @@ export class Proxy {
         const refusal = this.#refusal(served, slots);
         if (refusal) {
           this.#totals.dropped++;
-          this.#options.events.onRefused?.(listener, refusal);
+          this.#options.events.onRefused?.(served.listener, refusal);
           await caller.reject(refusal).catch(() => {});
           continue;
         }

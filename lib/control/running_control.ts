@@ -171,7 +171,8 @@ export class RunningControl implements Control, AsyncDisposable {
     const { listeners, clusters } = this.#prepare(next);
     const created = [...clusters.values()].filter((cluster) => cluster !== before.clusters.get(cluster.object.name));
     const changed = [...listeners].filter(([name, one]) => this.#listeners.get(name) !== one).map(([, one]) => one);
-    const replaced = changed.flatMap(({ object }) => this.#listeners.get(object.name) ?? []);
+    const moved = changed.filter((one) => !this.#staysBound(one));
+    const replaced = moved.flatMap(({ object }) => this.#listeners.get(object.name) ?? []);
     const removed = [...this.#listeners.values()].filter(({ object }) => !listeners.has(object.name));
     const lost = this.#checkRoutes(next, listeners, clusters, true);
     for (const { members, endpoint } of created.map(endpointsOf)) {
@@ -181,7 +182,7 @@ export class RunningControl implements Control, AsyncDisposable {
     if (next.admin !== admin) onAdmin?.(next.admin);
     try {
       // What goes makes room: its address may be another's now.
-      await this.#open(changed, [...replaced, ...removed]);
+      await this.#open(moved, [...replaced, ...removed]);
     } catch (error) {
       // At the start there is nothing to go back to.
       if (this.#version > 0 && next.admin !== admin) onAdmin?.(admin);
@@ -195,6 +196,7 @@ export class RunningControl implements Control, AsyncDisposable {
     }
     this.#routing = { snapshot: next, clusters };
     this.#listeners = listeners;
+    for (const one of changed) if (!moved.includes(one)) proxy.exchange(one.served);
     this.#version++;
     for (const cluster of created) cluster.start();
     const gone = [...before.clusters.values()].filter((cluster) => clusters.get(cluster.object.name) !== cluster);
@@ -217,6 +219,13 @@ export class RunningControl implements Control, AsyncDisposable {
       clusters.set(name, stays ? before : new RunningCluster(object, this.#options.registry, this.#tools()));
     }
     return { listeners, clusters };
+  }
+
+  /** Whether what has changed about a listener lets its address be: its rules and most of its options. */
+  #staysBound({ object, session }: Prepared): boolean {
+    const before = this.#listeners.get(object.name);
+    return before !== undefined && same(before.object.spec, object.spec) &&
+      before.session.direction === session.direction && this.#options.proxy.serves(object.name);
   }
 
   #tools(): RunningClusterTools {
@@ -282,12 +291,12 @@ export class RunningControl implements Control, AsyncDisposable {
     }
   }
 
-  /** Opens `changed`, for which `leaving` make room; on failure those are open again. */
-  async #open(changed: readonly Prepared[], leaving: readonly Prepared[]): Promise<void> {
+  /** Opens `opening`, for which `leaving` make room; on failure those are open again. */
+  async #open(opening: readonly Prepared[], leaving: readonly Prepared[]): Promise<void> {
     const { proxy, log } = this.#options;
     for (const { object } of leaving) await proxy.close(object.name);
     try {
-      await proxy.open(changed.map(({ served }) => served));
+      await proxy.open(opening.map(({ served }) => served));
     } catch (error) {
       for (const { object, served } of leaving) {
         const told = (fault: unknown) =>

@@ -106,6 +106,33 @@ Deno.test("reload() keeps the sessions of a listener that changes, and they coun
   await echoes(gateway.net.call(1).peer, "three");
 });
 
+Deno.test("a listener whose rules or options change stays bound, and new sessions find the new way", async () => {
+  const ruled = (destination: string, track: number) => ({
+    listeners: [listener("a", 1, { options: { track }, rules: [{ action: { route: { destination } } }] })],
+    clusters: [cluster("up", 9), cluster("other", 10)],
+  });
+  await using gateway = await Gateway.start(ruled("up", 0));
+  serving(gateway, 9);
+  const { peer } = gateway.net.call(1);
+  await echoes(peer, "x");
+  const bound = gateway.net.boundAt(1);
+  await gateway.control.reload(ruled("other", 0));
+  await gateway.control.reload(ruled("other", 3600));
+  assertEquals(gateway.net.boundAt(1), bound);
+  const others = gateway.net.peers(10);
+  const next = gateway.net.call(1);
+  await until(() => others.length === 1);
+  await echoes(peer, "y");
+  next.peer.abort(new Error("gone"));
+  await until(() => gateway.records.length === 1);
+  // With the new options it is shown for a while.
+  assertEquals(gateway.control.sessions().length, 2);
+  // Another direction is another endpoint.
+  const oneWay = ruled("other", 3600);
+  await gateway.control.reload({ ...oneWay, listeners: [{ ...oneWay.listeners[0]!, options: { direction: "ltr" } }] });
+  assert(gateway.net.boundAt(1) !== bound);
+});
+
 Deno.test("change() that closes a one-shot listener does not wait for its session", async () => {
   const once = listener("a", 1, { spec: { protocol: "MEM", port: 1, fork: false } });
   await using gateway = await Gateway.start({ listeners: [once], clusters: [cluster("up", 9)] });

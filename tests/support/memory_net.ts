@@ -56,6 +56,11 @@ export class MemoryNet {
     this.#wraps.set(port, change);
   }
 
+  /** What listens on `port`: another once it was bound anew. */
+  boundAt(port: number): Listener | undefined {
+    return this.#listeners.get(port);
+  }
+
   listens(port: number): boolean {
     return this.#listeners.has(port);
   }
