@@ -1,7 +1,7 @@
 // @ts-types="../tests/deno_std.d.ts"
 import { assertEquals, assertRejects } from "@std/assert";
 import { ConnectError, StreamError } from "../lib/errors.ts";
-import type { Incoming } from "../lib/protocol.ts";
+import type { Incoming, Listener } from "../lib/protocol.ts";
 import type { DatagramStream } from "../lib/stream/stream.ts";
 import { fakeDriver, packet, peer, settled, testContext, texts } from "../tests/support/fake_driver.ts";
 import { udp } from "./udp.ts";
@@ -118,6 +118,46 @@ Deno.test("UDP listener without fork has one session, tells of another sender on
   ]);
   stream.abort();
   assertEquals(socket.closed, true);
+});
+
+Deno.test("UDP listeners of one process share a port: the oldest has new senders, and sessions outlive their listener", async () => {
+  const driver = fakeDriver();
+  const known = new Map<object, unknown>();
+  const shared = <T>(key: object, make: () => T): T => {
+    if (!known.has(key)) known.set(key, make());
+    return known.get(key) as T;
+  };
+  const context = { ...testContext(driver), shared };
+  const listen = async () => await udp.listen!(udp.spec.parse({ port: 5, fork: true }, ""), context);
+  const session = async (listener: Listener) => {
+    const { value } = await listener[Symbol.asyncIterator]().next() as { value: Incoming };
+    return await value.accept(new AbortController().signal) as DatagramStream;
+  };
+  const older = await listen();
+  const [socket] = driver.datagramSockets;
+  await socket!.deliver([packet(a, "1")]);
+  const first = await session(older);
+  const younger = await listen();
+  assertEquals(driver.datagramSockets.length, 1);
+  assertEquals(context.lines.filter((line) => line.startsWith("W")), [
+    "W AF=2 0.0.0.0:5 is another listener's too, which has new senders until it is closed",
+  ]);
+  await socket!.deliver([packet(b, "x")]);
+  const second = await session(older);
+  await older[Symbol.asyncDispose]();
+  await socket!.deliver([packet(peer(4, 1000), "new"), packet(a, "2"), packet(b, "y")]);
+  const third = await session(younger);
+  assertEquals(texts(await third.receive()), ["new"]);
+  assertEquals(texts(await first.receive()), ["1", "2"]);
+  assertEquals(texts(await second.receive()), ["x", "y"]);
+  await younger[Symbol.asyncDispose]();
+  for (const stream of [first, second]) stream.abort();
+  assertEquals(socket!.closed, false);
+  third.abort();
+  assertEquals(socket!.closed, true);
+  const next = await listen();
+  assertEquals(driver.datagramSockets.length, 2);
+  await next[Symbol.asyncDispose]();
 });
 
 Deno.test("UDP listener lets at most 1024 peers wait", async () => {

@@ -71,6 +71,13 @@ async function echoes(peer: Peer, text: string): Promise<void> {
   assertEquals(await peer.text(text.length), text);
 }
 
+/** The kernel's number of the socket that listens on a port of 127.0.0.1: another one is another socket. */
+async function listeningSocket(port: number): Promise<string> {
+  const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const rows = (await Deno.readTextFile("/proc/self/net/tcp")).split("\n").map((line) => line.trim().split(/\s+/));
+  return rows.find((row) => row[1] === address && row[3] === "0A")![9]!;
+}
+
 /** Clients that send and get back what they sent, over and over, until they are told to stop. */
 class Load {
   readonly #running: Promise<number>[];
@@ -107,6 +114,7 @@ for (const way of ["SIGHUP", "POST /config"]) {
     });
     const reloadable = await Reloadable.start(run, document(0));
     const { service } = reloadable;
+    const socket = await listeningSocket(port);
     const load = new Load(run, port, 20);
     await service.sessions("20 sessions", (all) => all.length === 20);
     const names = (await service.get("/sessions")).map(({ name }: { name: string }) => name);
@@ -120,6 +128,7 @@ for (const way of ["SIGHUP", "POST /config"]) {
     const after = (await service.get("/sessions")).map(({ name }: { name: string }) => name);
     for (const name of names) assert(after.includes(name), `${name} is gone`);
     assert(await load.stop() > 0);
+    assertEquals(await listeningSocket(port), socket, "the listener was never closed");
   });
 }
 
