@@ -1,16 +1,5 @@
 /** What waits for one of many who get the same data: bounded, with a rule for what happens when it is full. */
 import { StreamError } from "../lib/errors.ts";
-import * as s from "../lib/schema.ts";
-
-/** What happens to a member that does not read as fast as the others talk. */
-export const memberOptions = {
-  queue: s.integer({ min: 1, default: 256, group: "members", help: "Messages that wait for a slow member, at most" }),
-  slow: s.choice(["drop", "block", "close"], {
-    default: "drop",
-    group: "members",
-    help: "A member whose queue is full loses messages (counted), holds all up, or is closed",
-  }),
-};
 
 /** More than this waits for nobody, however few messages it is; a larger one waits alone. */
 const queueBytes = 16 << 20;

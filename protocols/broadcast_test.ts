@@ -166,6 +166,7 @@ Deno.test("broadcast: cancels an opening nobody waits for, and closes what comes
   openAfter(opened.promise);
   const gone = new AbortController();
   const only = join({ signal: gone.signal });
+  await settledAt(() => contexts.length);
   gone.abort(new ConnectError("timeout"));
   await assertRejects(() => only, ConnectError);
   assertEquals(contexts[0]!.signal.aborted, true);

@@ -2,7 +2,6 @@
 import { ConnectError } from "../lib/errors.ts";
 import type { Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
-import { webAnswer } from "./_web_answer.ts";
 
 const prometheusSpec = s.object({});
 
@@ -29,6 +28,7 @@ export const prometheus: Protocol<s.SpecOf<typeof prometheusSpec>> = {
         side: "local",
       });
     }
+    const { webAnswer } = await import("./_web_answer.ts");
     return webAnswer({
       info: { protocol: "Prometheus", name: "PROMETHEUS", halfCloses: true, answer: "read" },
       downstream,

@@ -4,7 +4,8 @@ import { ConnectError, StreamError } from "../lib/errors.ts";
 import type { DatagramStream } from "../lib/stream/stream.ts";
 import { testContext } from "../tests/support/context.ts";
 import { bytesOf, receiveSome, textOf } from "../tests/support/streams.ts";
-import { Rooms, sync } from "./sync.ts";
+import { Rooms } from "./_rooms.ts";
+import { sync } from "./sync.ts";
 
 /** What the sessions of one process share. */
 function sharing() {

@@ -3,8 +3,7 @@ import type { Plan } from "../config/plan.ts";
 import type { L7mpError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Proxy, type ProxyEvents, type ProxyOptions } from "../proxy.ts";
-import { accessSettings, type LogSettings } from "./admin_settings.ts";
-import { AccessLog } from "./access_log.ts";
+import type { LogSettings } from "./admin_settings.ts";
 import { announcement } from "./announce.ts";
 import type { Arguments } from "./arguments.ts";
 import { chooseDriver } from "./choose_driver.ts";
@@ -58,7 +57,7 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
   const { log, asked, reopen, standardError } = outlets;
   const { plan, many } = service;
   const { graceMs, timeoutMs, exitClass } = given;
-  const events = bothEvents(makeEvents(given, outlets), service.events);
+  const events = bothEvents(await makeEvents(given, outlets), service.events);
   const driver = await chooseDriver(given.driver, log);
   const tap = (format: DumpFormat) => dumpTap({ format, write: (block) => standardError.write(block) });
   const proxy = new Proxy({ plan, driver, log, tap, ...settingsOf(given), ...service.options, events });
@@ -104,19 +103,23 @@ function settingsOf({ program, ipVersion, http, compatSocat, insecure }: Argumen
   return { program, version, ipVersion, http, compatSocat, insecure };
 }
 
-function makeEvents(
-  given: Arguments,
-  { open }: Outlets,
-): ProxyEvents {
+async function makeEvents(given: Arguments, { open }: Outlets): Promise<ProxyEvents> {
   const { accessLog: path, announce } = given;
-  const accessLog = new AccessLog(open);
-  if (path !== undefined) accessLog.prepare(accessSettings(given, given.admin)).commit();
+  const accessLog = path === undefined ? undefined : await openAccessLog(given, open);
   const announcements = announce === undefined ? undefined : open(announce);
   return {
-    onSessionEnd: path === undefined ? undefined : (record, session) => accessLog.write(record, session),
+    onSessionEnd: accessLog && ((record, session) => accessLog.write(record, session)),
     onListening: announcements &&
       ((type, address) => announcements.write(`${announcement(type, address)}\n`)),
   };
+}
+
+async function openAccessLog(given: Arguments, open: Outlets["open"]) {
+  const { AccessLog } = await import("./access_log.ts");
+  const { accessSettings } = await import("./admin_settings.ts");
+  const accessLog = new AccessLog(open);
+  accessLog.prepare(accessSettings(given, given.admin)).commit();
+  return accessLog;
 }
 
 /** Hears of errors that nobody caught, until the returned function is called. */

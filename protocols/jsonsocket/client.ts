@@ -4,7 +4,7 @@ import type { Context } from "../../lib/protocol.ts";
 import type { Stream } from "../../lib/stream/stream.ts";
 import { judgeResponse } from "./codec.ts";
 import { asConnectError, infoOver, receiveMessage, sendMessage, within } from "./exchange.ts";
-import { makeHeader } from "./header.ts";
+import { makeHeader } from "./make_header.ts";
 import type { JsonSocketSpec } from "./jsonsocket.ts";
 
 /**

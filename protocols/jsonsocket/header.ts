@@ -1,41 +1,12 @@
 /** The request header of a client: what it says of its session, as a list of items or as one object. */
-import { ConfigError, ConnectError, messageOf } from "../../lib/errors.ts";
-import { checkSettable, getAtPath, setAtPath } from "../../lib/metadata/pointer.ts";
+import { ConfigError, messageOf } from "../../lib/errors.ts";
+import { checkSettable } from "../../lib/metadata/pointer.ts";
 import type { Schema } from "../../lib/schema.ts";
-import { type JsonObject, version } from "./codec.ts";
 
 /** Copies the metadata at `from` to `to`, or sets a constant. Paths are JSON pointers; `/` is the whole. */
 export type HeaderItem =
   | { readonly path: { readonly from: string; readonly to: string } }
   | { readonly set: { readonly key: string; readonly value: unknown } };
-
-/**
- * Makes the header: the items in order, each on top of those before it, then the version. `onMissing` is told of paths
- * at which the metadata has nothing. Throws a `ConnectError` for a header that is no object in the end.
- */
-export function makeHeader(
-  items: readonly HeaderItem[],
-  metadata: Readonly<Record<string, unknown>>,
-  onMissing: (path: string) => void,
-): JsonObject {
-  let header: unknown = {};
-  for (const item of items) {
-    if ("set" in item) {
-      header = setAtPath(header, item.set.key, item.set.value);
-      continue;
-    }
-    const found = getAtPath(metadata, item.path.from);
-    if (found === undefined || found === null) onMissing(item.path.from);
-    else header = setAtPath(header, item.path.to, found);
-  }
-  if (!isObject(header)) {
-    const message = `JSONSocket: the header is ${
-      JSON.stringify(header)
-    } and not an object; give its item a key or "to"`;
-    throw new ConnectError(message, { code: "HEADER", status: 500, retryable: false });
-  }
-  return { ...header, JSONSocketVersion: version };
-}
 
 /** A list of items in the document. On the command line an object, which is the header, or such a list. */
 export const headerItems: Schema<readonly HeaderItem[]> = {

@@ -1,7 +1,8 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals, assertThrows } from "@std/assert";
 import { ConfigError, ConnectError } from "../../lib/errors.ts";
-import { headerItems, makeHeader } from "./header.ts";
+import { headerItems } from "./header.ts";
+import { makeHeader } from "./make_header.ts";
 
 const metadata = { name: "s", some: { a: 1, b: { c: [2] } }, zero: 0, list: [1] };
 
