@@ -59,6 +59,7 @@ export class RunningControl implements Control, AsyncDisposable {
   #listeners = new Map<string, Prepared>();
   #version = 0;
   #ready = false;
+  #ending = false;
   /** The change under way; the next waits for it. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -100,7 +101,7 @@ export class RunningControl implements Control, AsyncDisposable {
     return this.#queued(async () => {
       const next = await this.#read(document, unknownKeys);
       await this.#apply(next, noEffects);
-      this.#ready = true;
+      this.#ready = !this.#ending;
     });
   }
 
@@ -113,8 +114,9 @@ export class RunningControl implements Control, AsyncDisposable {
     return next;
   }
 
-  /** Stops the health checks and ends every `watch`. */
+  /** Stops the health checks and ends every `watch`; changes that come later are refused. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending = true;
     this.#ready = false;
     this.#watch.close();
     await this.#last.catch(() => {});
@@ -167,6 +169,7 @@ export class RunningControl implements Control, AsyncDisposable {
   async #apply(next: Snapshot, effects: Effects): Promise<void> {
     const { proxy, onAdmin, log } = this.#options;
     const before = this.#routing;
+    if (this.#ending) throw new StreamError("nothing can be changed: the process is ending", { code: "STOPPED" });
     checkStandardOutput(next);
     const { listeners, clusters } = this.#prepare(next);
     const created = [...clusters.values()].filter((cluster) => cluster !== before.clusters.get(cluster.object.name));

@@ -4,7 +4,7 @@ import FakeTimers from "@sinonjs/fake-timers";
 import { Gateway } from "../../tests/support/memory_net.ts";
 import { readBytes, textOf } from "../../tests/support/streams.ts";
 import type { AdminDocument, ClusterDocument, ConfigDocument, ListenerDocument } from "../config/document.ts";
-import { ConfigError, ConnectError } from "../errors.ts";
+import { ConfigError, ConnectError, StreamError } from "../errors.ts";
 import type { ByteStream, Stream } from "../stream/stream.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -312,6 +312,20 @@ Deno.test("a negative idle_timeout of a cluster or route means never, when added
   await gateway.control.reload(lasting("1h"));
   await gateway.control.reload(lasting(-1));
   await echoes(gateway.net.call(1).peer, "x");
+});
+
+Deno.test("changes that come while the process is ending are refused, and begin nothing", async () => {
+  const gateway = await Gateway.start({});
+  const { control } = gateway;
+  const checked = cluster("up", 9, { health_check: {} });
+  const under = control.change((draft) => draft.addCluster(checked));
+  const disposed = control[Symbol.asyncDispose]();
+  const late = control.change((draft) => draft.addCluster({ ...checked, name: "late" }));
+  await assertRejects(() => late, StreamError, "the process is ending");
+  await under.catch(() => {});
+  await disposed;
+  assert(!control.ready);
+  await gateway.proxy.stop(0);
 });
 
 Deno.test("endSession() forgets an ended session that is still shown, and ends one that runs", async () => {
