@@ -5,15 +5,9 @@ import type { Context, Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
 import { connect, isBare, listen, prepare } from "./session/open.ts";
 import { longestTimerMs, sleep } from "./session/retry.ts";
-import {
-  asL7mpError,
-  contextOf,
-  type Sequence,
-  Session,
-  type SessionEnvironment,
-  type SessionRecord,
-  stopped,
-} from "./session/session.ts";
+import { contextOf, type SessionEnvironment } from "./session/environment.ts";
+import { asL7mpError, type SessionRecord, stopped } from "./session/record.ts";
+import { type Sequence, Session } from "./session/session.ts";
 import { sessionName } from "./session/session_name.ts";
 import { Slots } from "./session/slots.ts";
 import { type ServedListener, servePlanned } from "./session/way.ts";

@@ -16,7 +16,7 @@ import { Log } from "./log.ts";
 import type { Layer } from "./protocol.ts";
 import { Proxy } from "./proxy.ts";
 import { object } from "./schema.ts";
-import type { SessionRecord } from "./session/session.ts";
+import type { SessionRecord } from "./session/record.ts";
 import { parseNet } from "./stream/net_range.ts";
 import { bytePair } from "./stream/memory.ts";
 import type { ByteStream, Stream } from "./stream/stream.ts";

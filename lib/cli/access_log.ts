@@ -3,7 +3,8 @@ import { suggestion } from "../config/suggest.ts";
 import { ConfigError } from "../errors.ts";
 import { getAt, parsePath } from "../metadata/pointer.ts";
 import { traceIn } from "../metadata/trace.ts";
-import type { Session, SessionRecord } from "../session/session.ts";
+import type { SessionRecord } from "../session/record.ts";
+import type { Session } from "../session/session.ts";
 import type { Sink } from "./log_sink.ts";
 
 /** What there is to tell of a session; a value that is not known is undefined. Durations are seconds. */

@@ -1,7 +1,8 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals, assertThrows } from "@std/assert";
 import { ConfigError, ConnectError } from "../errors.ts";
-import type { Session, SessionRecord } from "../session/session.ts";
+import type { SessionRecord } from "../session/record.ts";
+import type { Session } from "../session/session.ts";
 import { AccessLog, readAccessFormat } from "./access_log.ts";
 import type { Sink } from "./log_sink.ts";
 

@@ -2,7 +2,7 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals } from "@std/assert";
 import { StreamError } from "../errors.ts";
-import type { SessionRecord } from "../session/session.ts";
+import type { SessionRecord } from "../session/record.ts";
 import { accessLine } from "./access_log.ts";
 import { announcement } from "./announce.ts";
 import { statisticsLines } from "./statistics.ts";

@@ -3,7 +3,8 @@
  * numbers when somebody asks, and when it ends.
  */
 import type { L7mpError } from "../errors.ts";
-import type { Session, SessionRecord } from "../session/session.ts";
+import type { SessionRecord } from "../session/record.ts";
+import type { Session } from "../session/session.ts";
 import type { Stage } from "../session/stage.ts";
 import type { ServedListener } from "../session/way.ts";
 import { type Flows, noFlows } from "../stream/relay.ts";

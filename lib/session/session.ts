@@ -1,102 +1,25 @@
 /** One session: open both ends in order, relay, and tell how it went. */
-import type { Endpoint, PlannedStep } from "../config/plan.ts";
-import type { Driver } from "../driver.ts";
-import { L7mpError, messageOf, type Side, StreamError } from "../errors.ts";
+import type { PlannedStep } from "../config/plan.ts";
+import { L7mpError, messageOf, type Side } from "../errors.ts";
 import type { Fields, Log } from "../log.ts";
-import type { Context, HttpDefaults, Incoming, Step, StepContext, StepCounter, StepCounterNames } from "../protocol.ts";
+import type { Context, Incoming, Step } from "../protocol.ts";
 import { type Stop, towardsDownstream, towardsUpstream } from "../stream/detour.ts";
-import type { Activity, Flow } from "../stream/pump.ts";
-import {
-  type DirectionOptions,
-  type Flows,
-  noFlows,
-  relay,
-  type RelayEnd,
-  type RelaySummary,
-} from "../stream/relay.ts";
+import type { Activity } from "../stream/pump.ts";
+import { type DirectionOptions, type Flows, noFlows, relay, type RelaySummary } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
 import { openConnector, sendFirst } from "./connector.ts";
+import { contextOf, type SessionEnvironment } from "./environment.ts";
 import { EventLog, type SessionEvent } from "./event_log.ts";
 import { sessionMetadata } from "./metadata.ts";
 import { oneMessage } from "./one_message.ts";
 import { welcome, withEnds } from "./open.ts";
+import { openAll } from "./open_all.ts";
+import { asL7mpError, endOf, type SessionRecord } from "./record.ts";
 import { retryOf, withRetry } from "./retry.ts";
+import { defaultLinger, idleTimeout, networkLingerMs } from "./silence.ts";
 import { Stage } from "./stage.ts";
+import { makeSteps } from "./steps.ts";
 import { type Chain, fixedUpstream, type Metadata, type ServedListener, type Upstream, type Way } from "./way.ts";
-
-/** What every session of a process shares. */
-export interface SessionEnvironment {
-  readonly driver: Driver;
-  readonly log: Log;
-  readonly program: string;
-  /** Version of the program, for the environment of programs it starts. */
-  readonly version?: string;
-  /** True when the process serves this one listener and nothing else. */
-  readonly oneListener?: boolean;
-  readonly ipVersion: 4 | 6 | 0;
-  readonly http?: HttpDefaults;
-  /** Check no certificates of peers where an address does not say (`-k`). */
-  readonly insecure?: boolean;
-  /** socat's linger of half a second everywhere (`--compat=socat`). */
-  readonly compatSocat: boolean;
-  /** A listener is bound that stands where a connector may; `type` is the canonical type name. */
-  readonly onListening?: Context["onListening"];
-  /** Sessions keep a log of what happens to them, to be shown. */
-  readonly observe?: boolean;
-  readonly shared?: Context["shared"];
-  /** Something about a session is shown otherwise than before. */
-  readonly onSessionChange?: (session: Session) => void;
-  readonly control?: Context["control"];
-  readonly metrics?: Context["metrics"];
-  /** Told of the steps that stand for clusters. */
-  readonly steps?: StepObserver;
-  /** Sees payload in passing (`-v`, `-x`). */
-  tap?(dump: "text" | "hex" | "both"): (direction: "ltr" | "rtl", data: Uint8Array) => void;
-}
-
-export interface StepObserver {
-  /** A session begins with a step of `cluster`. */
-  began(cluster: string): void;
-  /** Where it counts what the metrics are to show. */
-  counter(session: string, cluster: string, names: StepCounterNames): StepCounter;
-}
-
-/** `eof`: both sides ended, or one and the other stayed silent. `stopped`: the process is ending. `deleted`: on request. */
-export type SessionEnd = "eof" | "idle" | "reset" | "error" | "stopped" | "deleted";
-
-/** One line of the access log. */
-export interface SessionRecord {
-  readonly name: string;
-  readonly listener: string;
-  readonly startedAt: Date;
-  readonly durationMs: number;
-  /** Address of the caller, or name of address1. */
-  readonly source: string;
-  /** Name of address2, or of the endpoint that was picked; empty: none had been. */
-  readonly target: string;
-  readonly ltr: Readonly<Flow>;
-  readonly rtl: Readonly<Flow>;
-  readonly dropped: number;
-  readonly reason: SessionEnd;
-  readonly error?: L7mpError;
-  /** Attempts to connect after the first, for all stages. */
-  readonly retries: number;
-  /** From the caller's arrival until everything was connected; absent: it never was. */
-  readonly openedMs?: number;
-  readonly metadata?: Metadata;
-  /** Name of the route it took. */
-  readonly route?: string;
-  /** What an HTTP caller was answered by whom the session called; absent: by the listener itself, or not at all. */
-  readonly status?: number;
-}
-
-/** Why sessions are aborted when the process ends; not an error of theirs. */
-export const stopped = "STOPPED";
-/** Why a session is aborted that somebody deleted. */
-export const deleted = "DELETED";
-
-const localLingerMs = 500;
-const networkLingerMs = 60_000;
 
 /** What a session is made of. */
 export interface SessionParts {
@@ -547,26 +470,6 @@ function withoutLength(downstream: StreamInfo): StreamInfo {
   };
 }
 
-/** Opens all at once; the first that fails ends the others, and what is open already is closed. */
-async function openAll(
-  openings: readonly ((signal: AbortSignal) => Promise<Stream>)[],
-  signal: AbortSignal,
-): Promise<Stream[]> {
-  const group = new AbortController();
-  const both = AbortSignal.any([signal, group.signal]);
-  const results = await Promise.allSettled(openings.map(async (open) => {
-    try {
-      return await open(both);
-    } catch (error) {
-      group.abort(error);
-      throw error;
-    }
-  }));
-  if (!group.signal.aborted) return results.map((result) => (result as PromiseFulfilledResult<Stream>).value);
-  for (const result of results) if (result.status === "fulfilled") result.value.abort(group.signal.reason);
-  throw group.signal.reason;
-}
-
 /** What is read of `upstream`, and the first stage after it, where only one message is. */
 function firstMessage(upstream: Stream, { stream, ...way }: Stop): [Stream, Stop] {
   const [limited, { steps, payload }] = oneMessage(upstream, way);
@@ -579,103 +482,10 @@ const untouched: Readonly<Record<StreamKind, DirectionOptions>> = {
   datagram: { steps: [], payload: "datagram" },
 };
 
-/** The context for address1; address2 gets the same with its own direction and the caller's facts. */
-export function contextOf(
-  { endpoint, session }: Pick<ServedListener, "endpoint" | "session">,
-  environment: SessionEnvironment,
-  sessionName: string | undefined,
-  signal: AbortSignal,
-  log: Log,
-): Context {
-  const { driver, ipVersion, program, version, http, insecure, onListening } = environment;
-  const { shared, control, metrics } = environment;
-  const { maxMessageBytes, blockBytes, noClose } = session;
-  const { direction, listen, connect } = endpoint;
-  const forks = (listen?.fork && !listen.oneshot) || connect?.fork;
-  return {
-    signal,
-    log,
-    driver,
-    direction,
-    ipVersion,
-    maxMessageBytes,
-    blockBytes,
-    sessionName,
-    onlySession: environment.oneListener && !forks,
-    program,
-    version,
-    http: noClose ? { headers: [], ...http, noClose } : http,
-    insecure,
-    onListening,
-    shared,
-    control,
-    metrics,
-  };
-}
-
 /** The descriptor's number where the stream is one, else its name. */
 function handle(stream: Stream): string {
   const native = stream.native as { fd?: number } | undefined;
   return native?.fd === undefined ? stream.info.name : String(native.fd);
-}
-
-function makeSteps(
-  planned: readonly PlannedStep[],
-  input: StreamKind,
-  observer: StepObserver | undefined,
-  own: Omit<StepContext, "input" | "counter">,
-): { steps: Step[]; payload: StreamKind } {
-  const steps: Step[] = [];
-  let payload = input;
-  for (const { transform, spec, reverse, cluster } of planned) {
-    if (cluster !== undefined) observer?.began(cluster);
-    const counter: StepContext["counter"] = observer &&
-      ((names, label = cluster ?? transform.name) => observer.counter(own.session.name, label, names));
-    const context = { ...own, input: payload, counter };
-    const step = reverse ? transform.backward?.(spec, context) : transform.forward?.(spec, context);
-    if (!step) continue;
-    steps.push(step);
-    if (transform.gives === "other") payload = payload === "byte" ? "datagram" : "byte";
-  }
-  return { steps, payload };
-}
-
-/** Half a second where a side is local or has no half-close, a minute between two that have (addresses.md D1). */
-function defaultLinger(
-  { session }: ServedListener,
-  { compatSocat }: SessionEnvironment,
-  downstream: Stream,
-  upstream: Stream,
-): number {
-  if (session.oneMessage) return Infinity;
-  const network = downstream.info.halfCloses && upstream.info.halfCloses;
-  return network && !compatSocat ? networkLingerMs : localLingerMs;
-}
-
-/** The shortest of what anybody says; the listener's default only where nobody speaks for its side. */
-function idleTimeout({ session }: ServedListener, endpoint: Endpoint, target: Endpoint | undefined, way: Way): number {
-  const said = [endpoint.stream.idle_timeout, target?.stream.idle_timeout, way.idleTimeoutMs];
-  const limits = said.filter((ms) => ms !== undefined && ms > 0) as number[];
-  // On the command line (-T) 0 is a limit, below it is none.
-  if (session.idleTimeoutMs !== undefined && session.idleTimeoutMs >= 0) limits.push(session.idleTimeoutMs);
-  const own = endpoint.stream.idle_timeout ?? way.idleTimeoutMs ?? session.idleTimeoutMs ?? defaultIdle(endpoint);
-  return Math.min(...limits, own !== undefined && own > 0 ? own : Infinity);
-}
-
-/** Forked datagram sessions have no end of their own, so silence ends them (addresses.md D7). */
-function defaultIdle(endpoint: Endpoint): number | undefined {
-  const { listen, source, kind } = endpoint;
-  const endless = !("dual" in source) && source.protocol.end === "none" &&
-    endpoint.layers.every(({ layer }) => layer.gives === "same");
-  return listen?.fork && kind === "datagram" && endless ? 60_000 : undefined;
-}
-
-function endOf(end: RelayEnd, error: L7mpError | undefined): SessionEnd {
-  if (end === "idle") return "idle";
-  if (end !== "error") return "eof";
-  if (error?.code === stopped) return "stopped";
-  if (error?.code === deleted) return "deleted";
-  return error?.code === "ECONNRESET" || error?.code === "EPIPE" ? "reset" : "error";
 }
 
 async function onSide<T>(side: "downstream" | "upstream", open: () => Promise<T>): Promise<T> {
@@ -685,12 +495,6 @@ async function onSide<T>(side: "downstream" | "upstream", open: () => Promise<T>
     if (error instanceof L7mpError) error.side ??= side;
     throw error;
   }
-}
-
-/** Anything thrown as one of ours; what is not is a fault of the program, and says so. */
-export function asL7mpError(error: unknown): L7mpError {
-  if (error instanceof L7mpError) return error;
-  return new StreamError(`internal error: ${messageOf(error)}; please report`, { code: "INTERNAL", cause: error });
 }
 
 function printPeer(info: StreamInfo): string {

@@ -7,7 +7,7 @@ import type { ListenOptions } from "../../lib/config/engine_options.ts";
 import type { Endpoint } from "../../lib/config/plan.ts";
 import type { Incoming, Protocol } from "../../lib/protocol.ts";
 import { Proxy } from "../../lib/proxy.ts";
-import type { SessionRecord } from "../../lib/session/session.ts";
+import type { SessionRecord } from "../../lib/session/record.ts";
 import { datagramPair } from "../../lib/stream/memory.ts";
 import type { DatagramStream, SocketAddress } from "../../lib/stream/stream.ts";
 import { tcp } from "../../protocols/tcp.ts";

@@ -6,7 +6,7 @@ import { ConnectError, type L7mpError } from "../../lib/errors.ts";
 import type { Context, Incoming, Listener, Protocol, Registry, Transform } from "../../lib/protocol.ts";
 import { Proxy, type ProxyEvents } from "../../lib/proxy.ts";
 import * as s from "../../lib/schema.ts";
-import type { SessionRecord } from "../../lib/session/session.ts";
+import type { SessionRecord } from "../../lib/session/record.ts";
 import { bytePair, datagramPair } from "../../lib/stream/memory.ts";
 import type { ByteStream, DatagramStream, SocketAddress, Stream, StreamKind } from "../../lib/stream/stream.ts";
 import { MemoryListener } from "./memory_plan.ts";

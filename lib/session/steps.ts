@@ -1,0 +1,27 @@
+/** The steps of one direction of one session. */
+import type { PlannedStep } from "../config/plan.ts";
+import type { Step, StepContext } from "../protocol.ts";
+import type { StreamKind } from "../stream/stream.ts";
+import type { StepObserver } from "./environment.ts";
+
+/** Makes what is `planned` for data of kind `input`, and tells the kind that comes out. */
+export function makeSteps(
+  planned: readonly PlannedStep[],
+  input: StreamKind,
+  observer: StepObserver | undefined,
+  own: Omit<StepContext, "input" | "counter">,
+): { steps: Step[]; payload: StreamKind } {
+  const steps: Step[] = [];
+  let payload = input;
+  for (const { transform, spec, reverse, cluster } of planned) {
+    if (cluster !== undefined) observer?.began(cluster);
+    const counter: StepContext["counter"] = observer &&
+      ((names, label = cluster ?? transform.name) => observer.counter(own.session.name, label, names));
+    const context = { ...own, input: payload, counter };
+    const step = reverse ? transform.backward?.(spec, context) : transform.forward?.(spec, context);
+    if (!step) continue;
+    steps.push(step);
+    if (transform.gives === "other") payload = payload === "byte" ? "datagram" : "byte";
+  }
+  return { steps, payload };
+}
