@@ -342,13 +342,18 @@ acceptance("many objects", "1,000 added and deleted over REST leave nothing behi
   const before = await service.get("/config");
   await round(200);
   const handles = await openHandles(service.child.pid);
-  const held = await heldMemory(run, service.child);
-  await round(200);
-  const after = await heldMemory(run, service.child);
+  const growths: number[] = [];
+  let { heapUsed } = await heldMemory(run, service.child);
+  // What is kept for ever is kept in every round; compiled code is not.
+  do {
+    await round(200);
+    const held = await heldMemory(run, service.child);
+    growths.push(held.heapUsed - heapUsed);
+    heapUsed = held.heapUsed;
+  } while (growths.at(-1)! >= 200_000 && growths.length < 4);
   assertEquals(await service.get("/config"), before);
   assertEquals(await openHandles(service.child.pid), handles);
-  const grown = after.heapUsed - held.heapUsed;
-  assert(grown < 300_000, `${grown} bytes more after 1,000 objects that came and went`);
+  assert(growths.at(-1)! < 200_000, `${growths.join(", ")} bytes more in rounds of 1,000 objects that come and go`);
 });
 
 // deno-lint-ignore no-explicit-any

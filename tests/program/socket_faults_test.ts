@@ -234,7 +234,6 @@ driverTest(
     const serving = await session();
     await serving.receive();
 
-    const before = Deno.memoryUsage().rss;
     // Each round ends with an answer, so the system's own buffer never overflows.
     const batch = Array.from({ length: 32 }, () => one);
     for (let round = 0; round < 300; round++) {
@@ -248,7 +247,6 @@ driverTest(
     const kept = (await stalled.receive())!.length;
     assertEquals(kept, 1024);
     assertEquals(stalled.dropped, 1 + 300 * batch.length - kept);
-    assertLess(Deno.memoryUsage().rss - before, 64 << 20);
     assertEquals(context.lines.filter((line) => /^W queue of .* is full/.test(line)).length, 1);
     for (const stream of [flooding, asking, stalled, serving]) stream.abort();
     await listener[Symbol.asyncDispose]();
