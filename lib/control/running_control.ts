@@ -25,7 +25,7 @@ import { RunningCluster, type RunningClusterTools } from "./running_cluster.ts";
 import { SessionWatch } from "./session_watch.ts";
 import { snapshotOf } from "./snapshot_of.ts";
 import { makeSpecCheck, type SpecCheck } from "./spec_check.ts";
-import { checkStandardOutput } from "./standard_output.ts";
+import { adminInForce, outputUser } from "./standard_output.ts";
 
 export interface RunningControlOptions {
   readonly registry: Registry;
@@ -38,7 +38,7 @@ export interface RunningControlOptions {
   readonly warnOfBoundaries: boolean;
   /** A connection to an endpoint of a cluster came about. */
   onConnect?(cluster: string, durationMs: number): void;
-  /** The admin object is another. Throws `ConfigError` for what cannot be; nothing has changed then. */
+  /** Other admin settings are in force. Throws `ConfigError` for what cannot be; nothing has changed then. */
   onAdmin?(admin: AdminDocument): void;
 }
 
@@ -109,7 +109,6 @@ export class RunningControl implements Control, AsyncDisposable {
   /** Checks `document` as `reload` does, and gives the objects it describes; nothing opens. */
   async check(document: ConfigDocument): Promise<Snapshot> {
     const next = await this.#read(document, "refuse");
-    checkStandardOutput(next);
     const { listeners, clusters } = this.#prepare(next);
     this.#checkRoutes(next, listeners, clusters, false);
     return next;
@@ -171,7 +170,6 @@ export class RunningControl implements Control, AsyncDisposable {
     const { proxy, onAdmin, log } = this.#options;
     const before = this.#routing;
     if (this.#ending) throw new StreamError("nothing can be changed: the process is ending", { code: "STOPPED" });
-    checkStandardOutput(next);
     const { listeners, clusters } = this.#prepare(next);
     const created = [...clusters.values()].filter((cluster) => cluster !== before.clusters.get(cluster.object.name));
     const changed = [...listeners].filter(([name, one]) => this.#listeners.get(name) !== one).map(([, one]) => one);
@@ -182,17 +180,19 @@ export class RunningControl implements Control, AsyncDisposable {
     for (const { members, endpoint } of created.map(endpointsOf)) {
       for (const member of members) await proxy.prepareTarget(endpoint(member));
     }
-    const { admin } = before.snapshot;
-    if (next.admin !== admin) onAdmin?.(next.admin);
+    const [admin, nextAdmin] = [adminInForce(before.snapshot), adminInForce(next)];
+    const setsAdmin = !same(admin, nextAdmin);
+    if (setsAdmin) onAdmin?.(nextAdmin);
     try {
       // What goes makes room: its address may be another's now.
       await this.#open(moved, [...replaced, ...removed]);
     } catch (error) {
       // At the start there is nothing to go back to.
-      if (this.#version > 0 && next.admin !== admin) onAdmin?.(admin);
+      if (this.#version > 0 && setsAdmin) onAdmin?.(admin);
       throw error;
     }
     // From here on nothing fails.
+    this.#tellOutput(before.snapshot, next);
     if (lost) log[this.#options.warnOfBoundaries ? "warn" : "notice"]("plan.warning", lostBoundaries);
     for (const object of next.clusters.values()) {
       const cluster = clusters.get(object.name)!;
@@ -206,6 +206,13 @@ export class RunningControl implements Control, AsyncDisposable {
     const gone = [...before.clusters.values()].filter((cluster) => clusters.get(cluster.object.name) !== cluster);
     await disposeAll(gone);
     this.#end(effects);
+  }
+
+  #tellOutput(before: Snapshot, next: Snapshot): void {
+    const user = outputUser(next);
+    if (user === undefined || user === outputUser(before)) return;
+    const why = `standard output is used by ${user}`;
+    this.#options.log.warn("log.moved", `admin.log_file: ${why}; the log goes to standard error`);
   }
 
   /** What `next` needs: what is there already stays, what differs is made anew; nothing begins. Throws `ConfigError`. */

@@ -122,32 +122,34 @@ acceptance("i-47", "the log goes to its file, and to another after a reload", as
   assertEquals(found.level, "info");
 });
 
-acceptance(
-  "i-47",
-  "a bad line of the access log, and a log on a used standard output, are refused at start",
-  async (run) => {
-    const port = run.port();
-    const file = run.path("config.json");
-    const document = echoDocument(port, { access_log_path: "-", access_log_format: "{sesion}" });
-    await Deno.writeTextFile(file, JSON.stringify(document));
-    for (const args of [["-c", file], ["--check", "-c", file]]) {
-      await run.out(args, { code: 2, stderr: /\{sesion\}.* did you mean "session"\?/ });
-    }
-    const clusters = [{ name: "echo", spec: { protocol: "Stdio" } }];
-    await Deno.writeTextFile(file, JSON.stringify({ ...document, admin: { log_file: "stdout" }, clusters }));
-    const stderr = /admin\.log_file: standard output is used by cluster "echo"; give a file, or stderr/;
-    await run.out(["-c", file], { code: 2, stderr: [stderr, /exiting with status 2/] });
-  },
-);
+acceptance("i-47", "a bad line of the access log is refused at start", async (run) => {
+  const file = run.path("config.json");
+  const document = echoDocument(run.port(), { access_log_path: "-", access_log_format: "{sesion}" });
+  await Deno.writeTextFile(file, JSON.stringify(document));
+  for (const args of [["-c", file], ["--check", "-c", file]]) {
+    await run.out(args, { code: 2, stderr: /\{sesion\}.* did you mean "session"\?/ });
+  }
+});
 
-acceptance("i-47", "an address of standard output is refused while the log goes there", async (run) => {
+acceptance("i-47", "a log on standard output moves to standard error while an address uses it", async (run) => {
   const service = await startService(run, echoDocument(run.port(), { log_file: "stdout" }));
+  const { child } = service;
   const cluster = { name: "out", spec: { protocol: "Stdio" } };
-  const { status, body } = await service.request("POST", "/clusters", { cluster });
-  assertEquals([status, body.content], [
-    400,
-    'admin.log_file: standard output is used by cluster "out"; give a file, or stderr',
-  ]);
+  await service.do("POST", "/clusters", { cluster });
+  await eventually(
+    "the move",
+    () => child.stderr.includes('standard output is used by cluster "out"; the log goes to'),
+  );
+  assertEquals((await service.get("/admin")).log_file, "stdout");
+  child.kill("SIGTERM");
+  await eventually("the last line", () => child.stderr.includes("exiting on signal 15"));
+});
+
+acceptance("i-47", "a file that says so for both starts, as the original's sample does", async (run) => {
+  const clusters = ["Stdio", "Logger"].map((protocol) => ({ name: protocol, spec: { protocol } }));
+  const document = { ...echoDocument(run.port(), { log_file: "stdout" }), clusters };
+  const { child } = await startService(run, document);
+  assertStringIncludes(child.stderr, 'standard output is used by cluster "Stdio"; the log goes to standard error');
 });
 
 acceptance("trace", "a session's trace is in its metadata and goes on upstream", async (run) => {
