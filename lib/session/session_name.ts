@@ -11,9 +11,21 @@ export function sessionName(listener: string, endpoint: Endpoint, info: StreamIn
   const plain = `${listener}-${id}`;
   if (spoken === "JSONSocket") return `JSONSocket:${plain}`;
   if (spoken === "UNIX") return `UNIX:${plain}`;
-  if (!spoken || !info?.remote || info.remote.family === "unix") return plain;
-  const ends = `${spoken}:${printEnd(info.remote)}-${printEnd(info.local)}`;
+  const { remote, local } = info ?? settledEnds(endpoint);
+  if (!spoken || !remote || remote.family === "unix") return plain;
+  const ends = `${spoken}:${printEnd(remote)}-${printEnd(local)}`;
   return spoken === "TCP" ? ends : `${ends}-${id}`;
+}
+
+/** The ends that the settings of a connector lay down: a UDP listener with one peer has both. */
+function settledEnds({ source }: Endpoint): Pick<StreamInfo, "remote" | "local"> {
+  if ("dual" in source || source.protocol.name !== "UDP") return {};
+  const { address, port, bind } = source.spec as Partial<Record<"address" | "port", string | number>> & {
+    readonly bind?: { readonly host?: string; readonly port?: number };
+  };
+  const end = (host: string, port: number): SocketAddress => ({ family: "inet", host, port });
+  if (bind?.host === undefined || bind.port === undefined) return {};
+  return { remote: end(String(address), Number(port)), local: end(bind.host, bind.port) };
 }
 
 function speaks({ layers, source }: Endpoint): string | undefined {

@@ -26,6 +26,13 @@ function info(remote?: SocketAddress, local?: SocketAddress): StreamInfo {
   return { protocol: "x", name: "x", remote, local };
 }
 
+/** A connector that stands for a UDP listener with one peer. */
+const singleton = ((plain: Endpoint): Endpoint => {
+  if ("dual" in plain.source) throw new TypeError("not dual");
+  const spec = { address: "10.0.0.1", port: 1000, bind: { host: "10.0.0.2", port: 80 } };
+  return { ...plain, source: { ...plain.source, spec } };
+})(endpoint("UDP"));
+
 const ip = info(at("10.0.0.1", 1000), at("10.0.0.2", 80));
 
 for (
@@ -34,6 +41,7 @@ for (
     ["HTTP:10.0.0.1:1000-10.0.0.2:80-7", endpoint("TCP", "TLS", "HTTP"), ip],
     ["WS:10.0.0.1:1000-10.0.0.2:80-7", endpoint("TCP", "WebSocket"), ip],
     ["UDP:10.0.0.1:1000-10.0.0.2:80-7", endpoint("UDP"), ip],
+    ["UDP:10.0.0.1:1000-10.0.0.2:80-7", singleton, undefined],
     ["TCP:10.0.0.1:1000-10.0.0.2:80", endpoint("TCP"), ip],
     ["TCP:10.0.0.1:1000-10.0.0.2:80", endpoint("TCP"), info(at("::ffff:10.0.0.1", 1000), at("::ffff:10.0.0.2", 80))],
     ["TCP:[fd00::1]:1000-[fd00::2]:80", endpoint("TCP"), info(at("fd00::1", 1000), at("fd00::2", 80))],
