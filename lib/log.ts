@@ -11,6 +11,8 @@ export interface LogOptions {
   level: Level | "silent";
   /** `socat`: `YYYY/MM/DD HH:MM:SS name[pid] L message`. `json`: one object a line. */
   format: "socat" | "json";
+  /** Of a service: what each of its many sessions does as always is for level `debug`. */
+  quiet?: boolean;
   /** Name in every line (`-lp`). */
   readonly program: string;
   readonly microseconds: boolean;
@@ -19,6 +21,19 @@ export interface LogOptions {
   write(line: string): void;
   now?(): Date;
 }
+
+/** Notices of things that every session does. */
+const routine: ReadonlySet<string> = new Set([
+  "listener.accept",
+  "connect.open",
+  "connect.done",
+  "proxy.open",
+  "proxy.done",
+  "proxy.caller",
+  "jsonsocket.request",
+  "session.open",
+  "stream.end",
+]);
 
 const letters: Readonly<Record<Level | "fatal", string>> = {
   fatal: "F",
@@ -61,7 +76,8 @@ export class Log {
     this.#line("warn", event, message, fields);
   }
   notice(event: string, message: string, fields?: Fields): void {
-    this.#line("notice", event, message, fields);
+    const level = this.#options.quiet && routine.has(event) ? "debug" : "notice";
+    this.#line(level, event, message, fields);
   }
   info(event: string, message: string, fields?: Fields): void {
     this.#line("info", event, message, fields);

@@ -1,6 +1,6 @@
 /** The proxy: owns listeners and sessions, from start to stop. */
 import type { Endpoint, Plan } from "./config/plan.ts";
-import { ConnectError, type L7mpError, LimitError, StreamError } from "./errors.ts";
+import { ConnectError, L7mpError, LimitError, StreamError } from "./errors.ts";
 import type { Context, Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
 import { connect, isBare, listen, prepare } from "./session/open.ts";
@@ -292,7 +292,11 @@ export class Proxy {
     const context = contextOf(one, this.#options, undefined, this.#stopping.signal, log);
     // A configured stream listener without an address serves all there are.
     const all = one.shown && !("dual" in one.endpoint.source) && one.endpoint.source.protocol.kind === "byte";
-    const listener = await listen(one.endpoint, all ? { ...context, ipVersion: 0 } : context);
+    const listener = await listen(one.endpoint, all ? { ...context, ipVersion: 0 } : context).catch((error) => {
+      // Of many it must be known which.
+      if (one.shown && error instanceof L7mpError) error.message = `listener ${one.name}: ${error.message}`;
+      throw error;
+    });
     events.onListening?.(one.endpoint.name.split(":")[0]!, listener.address);
     return listener;
   }

@@ -28,7 +28,7 @@ export function applyProcessSettings(given: Arguments, admin: AdminDocument): vo
 }
 
 /** Where log lines go: standard output, standard error (`undefined`), or a file. */
-export interface LogSettings extends Pick<LogOptions, "level" | "format"> {
+export interface LogSettings extends Pick<LogOptions, "level" | "format" | "quiet"> {
   readonly file: string | undefined;
 }
 
@@ -40,6 +40,7 @@ export function logSettings({ admin: own, log }: Arguments, admin: AdminDocument
   return {
     level: levels[admin.log_level ?? own.log_level ?? "info"] ?? "info",
     format: own.log_format === undefined ? admin.log_format ?? log.format : log.format,
+    quiet: own.log_level === undefined,
     file: log.file ?? (admin.log_file === "stderr" ? undefined : admin.log_file),
   };
 }

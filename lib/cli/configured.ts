@@ -35,7 +35,8 @@ export async function runConfigured(
   const stdin = await stdinOf(given, host);
   const loaded = await load(given, registry, stdin);
   const { document } = loaded;
-  const own = await ownListeners(given, registry);
+  const tokenFile = given.adminTokenFile ?? document.admin?.token_file;
+  const own = await ownListeners({ ...given, adminTokenFile: tokenFile }, registry);
   switch (given.mode) {
     case "plan": {
       const { printDocument } = await import("../config/printer.ts");
@@ -118,7 +119,7 @@ async function ownListeners(given: Arguments, registry: Registry): Promise<reado
   if (adminAddress !== undefined) {
     const address = readControlAddress(adminAddress, "--admin");
     if (!address.local && !address.certificates && given.adminTokenFile === undefined) {
-      const cure = "give --admin-token-file=FILE or cafile=, or use 127.0.0.1";
+      const cure = "give --admin-token-file=FILE (admin.token_file) or cafile=, or use 127.0.0.1";
       throw new ConfigError(`--admin=${adminAddress}: can be reached from elsewhere; ${cure}`);
     }
     listeners.push(await serve("admin", address, "CONTROLLER"));
@@ -269,7 +270,7 @@ class ConfiguredService implements Service {
 }
 
 function sameSettings(a: LogSettings, b: LogSettings): boolean {
-  return a.level === b.level && a.format === b.format && a.file === b.file;
+  return a.level === b.level && a.format === b.format && a.quiet === b.quiet && a.file === b.file;
 }
 
 async function checkOnly(loaded: Loaded, given: Arguments, registry: Registry, { log }: Outlets): Promise<void> {

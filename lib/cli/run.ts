@@ -47,12 +47,12 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
       standardError: host.standardError,
       open,
       reopen: () => sinks.forEach((sink) => sink.reopen()),
-      changeLog({ level, format, file }) {
+      changeLog({ level, format, quiet, file }) {
         const before = current;
         if (file !== before.file) current = { file, sink: openLog(file) };
         const { sink } = current;
         const write = (line: string) => sink.write(`${line}\n`);
-        Object.assign(options, { level, format, write });
+        Object.assign(options, { level, format, quiet, write });
         Object.assign(asked, { format, write });
         if (before.sink !== sink) before.sink.close();
       },

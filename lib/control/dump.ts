@@ -9,6 +9,7 @@ import type {
   RuleObject,
   Snapshot,
 } from "./objects.ts";
+import { shownSpec } from "./shown_spec.ts";
 
 type Json = Record<string, unknown>;
 
@@ -75,16 +76,21 @@ export function dumpCluster(cluster: ClusterObject, { recursive }: DumpOptions =
   const { name, spec, endpoints, loadbalancer, settings } = cluster;
   return {
     name,
-    spec,
-    endpoints: recursive ? dumpEndPoints(cluster) : endpoints.length,
+    spec: shownSpec(spec),
+    endpoints: recursive ? expandEndPoints(cluster) : endpoints.length,
     loadbalancer,
     ...settings,
   };
 }
 
-/** Those of one cluster; a virtual one shows itself. */
-export function dumpEndPoints({ name, virtual, endpoints }: ClusterObject): Json[] {
-  return virtual ? [{ name, spec: { address: "<VIRTUAL>" } }] : endpoints.map(dumpEndPoint);
+/** In the place of the number, a virtual one shows itself. */
+function expandEndPoints(cluster: ClusterObject): Json[] {
+  return cluster.virtual ? [{ name: cluster.name, spec: { address: "<VIRTUAL>" } }] : dumpEndPoints(cluster);
+}
+
+/** Those of one cluster, of which a virtual one has none. */
+export function dumpEndPoints({ endpoints }: ClusterObject): Json[] {
+  return endpoints.map(dumpEndPoint);
 }
 
 export function dumpEndPoint({ name, spec, weight, priority }: EndPointObject): Json {

@@ -1,6 +1,7 @@
 /** What two snapshots have in common keeps its identity, so that only what differs is opened anew. */
 import { keepNames } from "./keep_names.ts";
 import type { ClusterObject, EndPointObject, Snapshot } from "./objects.ts";
+import { shownSpec } from "./shown_spec.ts";
 
 /**
  * `given`, where every object that is the same in `old` is that very one, and parts that were written inline have the
@@ -11,7 +12,7 @@ export function reconcile(old: Snapshot, given: Snapshot): Snapshot {
   const result: Snapshot = {
     admin: same(old.admin, next.admin) ? old.admin : next.admin,
     listeners: keep(old.listeners, next.listeners),
-    clusters: keep(old.clusters, next.clusters, keepEndPoints),
+    clusters: keep(old.clusters, next.clusters, sameCluster, keepEndPoints),
     rulelists: keep(old.rulelists, next.rulelists),
     rules: keep(old.rules, next.rules),
     routes: keep(old.routes, next.routes),
@@ -23,16 +24,22 @@ export function reconcile(old: Snapshot, given: Snapshot): Snapshot {
 function keep<T>(
   old: ReadonlyMap<string, T>,
   next: ReadonlyMap<string, T>,
+  alike: (old: T, next: T) => boolean = same,
   merge = (_old: T, next: T) => next,
 ): ReadonlyMap<string, T> {
   const result = new Map<string, T>();
   for (const [name, before] of old) {
     const object = next.get(name);
-    if (object !== undefined) result.set(name, same(before, object) ? before : merge(before, object));
+    if (object !== undefined) result.set(name, alike(before, object) ? before : merge(before, object));
   }
   for (const [name, object] of next) if (!result.has(name)) result.set(name, object);
   const unchanged = result.size === old.size && [...result].every(([name, object]) => old.get(name) === object);
   return unchanged ? old : result;
+}
+
+/** A dump, loaded again, is the same although it shows a little less, or more, than was given. */
+function sameCluster(old: ClusterObject, next: ClusterObject): boolean {
+  return same({ ...old, spec: shownSpec(old.spec) }, { ...next, spec: shownSpec(next.spec) });
 }
 
 /** Endpoints that are the same stay the same in a cluster that is not. */

@@ -15,6 +15,7 @@ import { duration } from "../schema.ts";
 import { deleted } from "../session/record.ts";
 import type { Session } from "../session/session.ts";
 import type { ServedListener } from "../session/way.ts";
+import { danglingNames } from "./dangling.ts";
 import type { Control, Draft, Effects, SessionChange, SessionView } from "./control.ts";
 import { EditableDraft } from "./draft.ts";
 import { Naming } from "./naming.ts";
@@ -47,6 +48,8 @@ interface Prepared extends RoutedListener {
   readonly served: ServedListener;
 }
 
+/** Warnings of one kind at a time. */
+const mostTold = 10;
 const noEffects: Effects = { listeners: new Set(), clusters: new Set(), endpoints: new Set() };
 const times = duration();
 
@@ -101,6 +104,7 @@ export class RunningControl implements Control, AsyncDisposable {
   reload(document: ConfigDocument, unknownKeys: "refuse" | "ignore" = "ignore"): Promise<void> {
     return this.#queued(async () => {
       const next = await this.#read(document, unknownKeys);
+      if (unknownKeys === "refuse") this.#tellDangling(next);
       await this.#apply(next, noEffects);
       this.#ready = !this.#ending;
     });
@@ -111,6 +115,7 @@ export class RunningControl implements Control, AsyncDisposable {
     const next = await this.#read(document, "refuse");
     const { listeners, clusters } = this.#prepare(next);
     this.#checkRoutes(next, listeners, clusters, false);
+    this.#tellDangling(next);
     return next;
   }
 
@@ -125,7 +130,7 @@ export class RunningControl implements Control, AsyncDisposable {
 
   sessions(): readonly SessionView[] {
     const { proxy } = this.#options;
-    return [...proxy.trackedSessions(), ...proxy.sessions()].filter(isShown);
+    return [...proxy.trackedSessions(), ...proxy.sessions()].filter(isShown).sort((a, b) => a.start - b.start);
   }
 
   session(name: string): SessionView | undefined {
@@ -206,6 +211,16 @@ export class RunningControl implements Control, AsyncDisposable {
     const gone = [...before.clusters.values()].filter((cluster) => clusters.get(cluster.object.name) !== cluster);
     await disposeAll(gone);
     this.#end(effects);
+  }
+
+  /** A name may come later, by the API; in a file it is misspelt more often than not. */
+  #tellDangling(next: Snapshot): void {
+    const found = danglingNames(next);
+    for (const text of found.slice(0, mostTold)) {
+      this.#options.log.warn("config.dangling", `${text}; it may come later`);
+    }
+    const more = found.length - mostTold;
+    if (more > 0) this.#options.log.warn("config.dangling", `${more} more unknown names`);
   }
 
   #tellOutput(before: Snapshot, next: Snapshot): void {
