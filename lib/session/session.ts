@@ -62,11 +62,12 @@ export class Session {
   readonly listener: ServedListener;
   /** Counted as data moves. */
   readonly flows: Flows = noFlows();
+  /** When it began, in milliseconds of `performance.now()`. */
+  readonly start = performance.now();
   readonly #environment: SessionEnvironment;
   readonly #abort = new AbortController();
   readonly #log: Log;
   readonly #startedAt = Date.now();
-  readonly #start = performance.now();
   #incoming: Incoming | undefined;
   #sequence: Sequence | undefined;
   readonly #admit: (() => void) | undefined;
@@ -197,7 +198,7 @@ export class Session {
       const level = listener.endpoint.listen?.fork ? error.level : "error";
       this.#log[level]("session.error", `${error.message} (${side ?? "local"}${from})`, { code, side });
     }
-    const durationMs = performance.now() - this.#start;
+    const durationMs = performance.now() - this.start;
     this.#log.info("session.close", `session ${this.name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });
     const retries = this.stages.reduce((sum, stage) => sum + stage.retries, 0);
     if (error && this.connected && !this.stages.some(({ away }) => away)) {
@@ -253,7 +254,7 @@ export class Session {
   }
 
   #connected(): void {
-    this.#openedMs = performance.now() - this.#start;
+    this.#openedMs = performance.now() - this.start;
     this.#status = "CONNECTED";
     for (const stage of this.stages) stage.join();
     this.#tell("CONNECT", "all stages connected");
