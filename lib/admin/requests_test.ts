@@ -6,7 +6,7 @@ import { jsonTypes, yamlTypes } from "./body.ts";
 
 const echo = (name: string) => ({ cluster: { name, spec: { protocol: "Echo" } } });
 
-Deno.test("API: an unknown path is 404 with the original's text, an unknown method 501", async () => {
+Deno.test("API: an unknown path, and an unknown method of any path, is 404 with the original's text", async () => {
   const { ask } = await started();
   for (
     const path of ["nothing", "/", "/api/v2/config", "clusters/a/b", "clusters/a/endpoints/b", "rulelists/a/rules"]
@@ -15,10 +15,13 @@ Deno.test("API: an unknown path is 404 with the original's text, an unknown meth
     assertEquals([status, statusText], [404, "Not Found"], path);
     assertEquals(json, { status: 404, message: "Not Found", content: "Unknown API operation" });
   }
-  for (const path of ["clusters", "nothing"]) assertEquals((await ask("BREW", path)).status, 501);
+  for (const path of ["clusters", "nothing"]) {
+    const { status, json } = await ask("BREW", path);
+    assertEquals([status, json.message, json.content.slice(0, 21)], [404, "Not Found", "Unknown API operation"]);
+  }
 });
 
-Deno.test("API: a known path with a method it does not have is 405 and says which it has", async () => {
+Deno.test("API: a known path with a method it does not have is 404, too, and says which it has", async () => {
   const { ask } = await started();
   for (
     const [method, path, allow] of [
@@ -27,8 +30,9 @@ Deno.test("API: a known path with a method it does not have is 405 and says whic
       ["PUT", "sessions/x", "GET, DELETE, HEAD, OPTIONS"],
     ] as const
   ) {
-    const { status, headers } = await ask(method, path);
-    assertEquals([status, headers.get("allow")], [405, allow]);
+    const { status, headers, json } = await ask(method, path);
+    assertEquals([status, headers.get("allow")], [404, allow]);
+    assertEquals(json.content, `Unknown API operation: this path takes ${allow}`);
     const options = await ask("OPTIONS", path);
     assertEquals([options.status, options.headers.get("allow")], [204, allow]);
   }
