@@ -170,6 +170,11 @@ async function runChecked(
   });
 }
 
+/** A position is a number to its schema. */
+function numeric(text: string): string | number {
+  return /^-?\d+$/.test(text) ? Number(text) : text;
+}
+
 const bodySchemas = new WeakMap<JsonSchema, JsonSchema>();
 
 /** One schema for one, so that it is compiled once. */

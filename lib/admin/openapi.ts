@@ -37,6 +37,13 @@ export function pathParameters(path: string): readonly string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter!);
 }
 
+/** Schema of a parameter in the path: a rule that is deleted from its list may be named there. */
+function pathParameter({ method }: Operation, parameter: string): JsonSchema {
+  if (parameter !== "position") return name;
+  const position = { type: "integer" };
+  return method === "DELETE" ? { anyOf: [position, name] } : position;
+}
+
 /** Schema of each query parameter of an operation. */
 export function queryParameters({ method, query = [] }: Operation): Readonly<Record<string, JsonSchema>> {
   return Object.fromEntries([
@@ -47,11 +54,13 @@ export function queryParameters({ method, query = [] }: Operation): Readonly<Rec
 
 /** What strict mode checks: the whole request as one value. */
 export function requestSchema(operation: Operation): JsonSchema {
-  const parameters = pathParameters(operation.path);
+  const parameters = pathParameters(operation.path).map((
+    parameter,
+  ) => [parameter, pathParameter(operation, parameter)]);
   return {
     type: "object",
     properties: {
-      path: { type: "object", properties: Object.fromEntries(parameters.map((parameter) => [parameter, name])) },
+      path: { type: "object", properties: Object.fromEntries(parameters) },
       query: { type: "object", properties: queryParameters(operation), additionalProperties: false },
       ...(operation.body && { requestBody: operation.body }),
     },
@@ -68,7 +77,7 @@ function item(operation: Operation): JsonSchema {
     summary,
     parameters: [
       ...pathParameters(operation.path).map((parameter) => (
-        { name: parameter, in: "path", required: true, schema: name }
+        { name: parameter, in: "path", required: true, schema: pathParameter(operation, parameter) }
       )),
       ...Object.entries(queryParameters(operation)).map(([parameter, schema]) => (
         { name: parameter, in: "query", required: false, schema }

@@ -21,6 +21,8 @@ Deno.test("GET /openapi.json is OpenAPI 3.1, names every operation once, and ref
   for (const [path, item] of Object.entries<Document>(document.paths)) {
     for (const { operationId, parameters, responses } of Object.values<Document>(item)) {
       ids.push(operationId);
+      const position = parameters.find((parameter: Document) => parameter.name === "position");
+      if (position) assertEquals(position.schema.type, operationId.startsWith("delete") ? undefined : "integer");
       const inPath = parameters.filter((parameter: Document) => parameter.in === "path");
       assertEquals(inPath.map((parameter: Document) => `{${parameter.name}}`), path.match(/\{\w+\}/g) ?? []);
       assert(responses["200"] && responses["400"]);

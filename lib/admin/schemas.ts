@@ -87,7 +87,7 @@ export function schemas(registry: Registry): Record<string, JsonSchema> {
     EndPoint: object(
       {
         name,
-        spec: object({ address: text, port: { type: ["integer", "string"] }, weight: count }),
+        spec: object({ address: text, port: { type: ["integer", "string"] }, weight: count }, "address"),
         ...of(endPointSettings),
       },
       "spec",

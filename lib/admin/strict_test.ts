@@ -53,6 +53,17 @@ Deno.test("API: strict mode answers 422 with a list of what does not fit, in the
     ["GET", "clusters/a%20b", undefined, ".path.name"],
     ["GET", "clusters/x/endpoints?recursive=true", undefined, ".query"],
     ["DELETE", "clusters/x?format=plain", undefined, ".query"],
+    ["GET", "rulelists/l/rules/x", undefined, ".path.position"],
+    ["GET", "rulelists/l/rules/1.5", undefined, ".path.position"],
+    ["POST", "rulelists/l/rules/x", { rule: "r" }, ".path.position"],
+    ["DELETE", "rulelists/l/rules/a%20b", undefined, ".path.position"],
+    ["POST", "clusters/c/endpoints", { endpoint: { name: "noaddr", spec: {} } }, ".requestBody.endpoint.spec"],
+    [
+      "POST",
+      "clusters",
+      { cluster: { name: "x", spec: { protocol: "TCP", port: 1 }, endpoints: [{ spec: { port: 1 } }] } },
+      ".requestBody.cluster.endpoints[0].spec",
+    ],
   ];
   for (const [method, path, body, dataPath] of wrong) {
     const { status, json } = await ask(method, path, { body });
@@ -73,6 +84,17 @@ Deno.test("API: strict mode tolerates properties nobody knows, in bodies of ever
   assertEquals((await ask("POST", "clusters", { body: { cluster, extra: 1 } })).status, 200);
   const route = { name: "r", destination: "c", retry: { retry_on: "never", x: 1 }, y: 2 };
   assertEquals((await ask("POST", "routes", { body: { route } })).status, 200);
+});
+
+Deno.test("API: strict mode lets positions pass that are integers, though no list has them, and names to delete", async () => {
+  const { ask } = await started({ strict: true });
+  const rules = ["r", "10-block"].map((name) => ({ name, action: { apply: "x" } }));
+  assertEquals((await ask("POST", "rulelists", { body: { rulelist: { name: "l", rules } } })).status, 200);
+  assertEquals((await ask("GET", "rulelists/l/rules/1")).json.name, "10-block");
+  for (const position of ["7", "-1"]) assertEquals((await ask("GET", `rulelists/l/rules/${position}`)).status, 400);
+  assertEquals((await ask("POST", "rulelists/l/rules/0", { body: { rule: "r" } })).status, 200);
+  assertEquals((await ask("DELETE", "rulelists/l/rules/0")).status, 200);
+  assertEquals((await ask("DELETE", "rulelists/l/rules/10-block")).status, 200);
 });
 
 Deno.test("i-49: strict mode accepts the older forms that the code knows", async () => {
