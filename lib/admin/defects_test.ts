@@ -87,9 +87,14 @@ Deno.test("i-17: the rule of a list is named by a position of digits alone, whic
     assertEquals(inserted.status, 400, position);
     assertStringIncludes(inserted.json.content, "Cannot insert rule at position");
     const shown = await ask("GET", `rulelists/l/rules/${position}`);
-    assertStringIncludes(shown.json.content, "No rule at position ");
-    assertStringIncludes(shown.json.content, 'in RuleList "l"');
+    assertEquals(shown.status, 400);
+    const isInteger = /^-?\d+$/.test(position);
+    const said = `${isInteger ? "No rule at" : "Not Found: No"} position ${
+      decodeURIComponent(position)
+    } in RuleList "l"`;
+    assertEquals(shown.json.content, said);
   }
+  assertEquals((await ask("GET", "rulelists/none/rules/0")).json.content, "No such rule list: none");
   assertEquals(left(), ["first", "2nd"]);
   assertEquals((await ask("POST", "rulelists/l/rules/2", { body: { rule: "last" } })).status, 200);
   assertEquals(left(), ["first", "2nd", "last"]);

@@ -51,7 +51,8 @@ export const ofRuleLists: readonly Operation[] = [
     answer: ref("Rule"),
     run({ control: { snapshot }, name, position, query, tag }) {
       const list = snapshot.rulelists.get(name);
-      if (!list) throw notFound("RuleList", name);
+      if (!list) throw new Fault(400, `No such rule list: ${name}`);
+      if (!/^-?\d+$/.test(position)) throw new Fault(400, `Not Found: No position ${position} in RuleList "${name}"`);
       const rule = list.rules[positionOf(position) ?? -1];
       if (rule === undefined) throw new Fault(400, `No rule at position ${position} in RuleList "${name}"`);
       const object = snapshot.rules.get(rule);
