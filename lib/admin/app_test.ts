@@ -75,13 +75,16 @@ for (const strict of [false, true]) {
       { protocol: "WebSocket", port: 16000 },
       { protocol: "TCP", port: 16000 },
       { protocol: "UnixDomainSocket" },
-      { protocol: "Stdio", ...surplus },
-      { protocol: "Echo", ...surplus },
-      { protocol: "Discard", ...surplus },
-      { protocol: "Logger", ...surplus },
-      { protocol: "JSONEncap", ...surplus },
-      { protocol: "JSONDecap", ...surplus },
-      { protocol: "Sync", query: "test/test/test", ...surplus },
+      { protocol: "Stdio" },
+      { protocol: "Echo" },
+      { protocol: "Discard" },
+      { protocol: "Logger", log_file: "-", log_prefix: "" },
+      { protocol: "JSONEncap" },
+      { protocol: "JSONDecap" },
+      { protocol: "Sync", query: "test/test/test" },
+      { protocol: "Metric" },
+      { protocol: "Prometheus" },
+      { protocol: "L7mpController" },
       {
         protocol: "JSONSocket",
         transport: { protocol: "UDP", port: 16000 },
@@ -91,8 +94,12 @@ for (const strict of [false, true]) {
       },
     ];
     for (const spec of specs) {
-      isOk(await ask("POST", "clusters", { body: { cluster: { name: "test-cluster", spec } }, type: "text/x-json" }));
+      const connects = "transport" in spec || ["WebSocket", "TCP", "UnixDomainSocket"].includes(spec.protocol);
+      const given = { name: "test-cluster", spec: connects ? spec : { ...spec, ...surplus } };
+      isOk(await ask("POST", "clusters", { body: { cluster: given }, type: "text/x-json" }));
       assertEquals((await ask("GET", "clusters")).json[1].spec, spec);
+      const own = (await ask("GET", "clusters/test-cluster/endpoints")).json;
+      assertEquals(own, [], "those that it shows as virtual are none");
       isOk(await ask("DELETE", "clusters/test-cluster"));
     }
   });

@@ -15,16 +15,13 @@ const localToOriginal: ReadonlySet<string> = new Set([
   "L7mpController",
 ]);
 
-const loggerDefaults = { log_file: "-", log_prefix: "" };
-
-/** Means the same as `spec`. One that is shown as it is comes back itself. */
+/** Means the same as `spec`. */
 export function shownSpec(spec: SpecDocument): SpecDocument {
-  if (!localToOriginal.has(spec.protocol)) return spec;
-  const { port: _, bind: __, ...rest } = spec;
-  if (spec.protocol === "Logger") return { ...rest, ...loggerDefaults, ...definedOf(rest) } as SpecDocument;
-  return "port" in spec || "bind" in spec ? rest as SpecDocument : spec;
-}
-
-function definedOf(values: object): object {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  const { protocol, port, bind, ...rest } = spec;
+  if (!localToOriginal.has(protocol)) return spec;
+  if (protocol === "Logger") {
+    const { log_file = "-", log_prefix = "", ...options } = rest;
+    return { protocol, log_file, log_prefix, ...options };
+  }
+  return port === undefined && bind === undefined ? spec : { protocol, ...rest };
 }

@@ -8,6 +8,7 @@ import {
   dumpAdmin,
   dumpCluster,
   dumpEndPoint,
+  dumpEndPoints,
   dumpListener,
   dumpRoute,
   dumpRule,
@@ -228,6 +229,39 @@ Deno.test("i-21: what GET /config shows loads again as the same objects", () => 
   for (const kind of ["listeners", "clusters", "rulelists", "rules", "routes"] as const) {
     assertEquals(process.snapshot[kind] === before[kind], true, kind);
   }
+});
+
+Deno.test("a virtual cluster shows no port and no bind, a Logger its defaults, and both load again as no change", () => {
+  const surplus = { port: 16000, bind: { port: 16001, address: "127.0.0.1" } };
+  const process = new Process();
+  process.change((draft) => {
+    draft.addCluster({ name: "echo", spec: { protocol: "Echo", ...surplus } });
+    draft.addCluster({ name: "log", spec: { protocol: "Logger", ...surplus } });
+    draft.addCluster({ name: "named", spec: { protocol: "Logger", log_prefix: "x", log_file: "stderr", time: true } });
+    draft.addCluster({ name: "udp", spec: { protocol: "UDP", ...surplus } });
+  });
+  const shown = process.dump();
+  assertText((shown.clusters as { spec: unknown }[]).map(({ spec }) => spec), [
+    { protocol: "Echo" },
+    { protocol: "Logger", log_file: "-", log_prefix: "" },
+    { protocol: "Logger", log_file: "stderr", log_prefix: "x", time: true },
+    { protocol: "UDP", ...surplus },
+  ]);
+  const before = process.snapshot.clusters;
+  process.reload(readBack(shown));
+  assertEquals(process.snapshot.clusters === before, true);
+  assertEquals(new Process(readBack(shown)).dump(), shown);
+});
+
+Deno.test("a virtual cluster has no endpoints to list, and shows itself where a dump is recursive", () => {
+  const process = new Process();
+  process.change((draft) => draft.addCluster({ name: "echo", spec: { protocol: "Echo" } }));
+  const cluster = process.snapshot.clusters.get("echo")!;
+  assertEquals(dumpEndPoints(cluster), []);
+  assertEquals(dumpCluster(cluster, { recursive: true }).endpoints, [{
+    name: "echo",
+    spec: { address: "<VIRTUAL>" },
+  }]);
 });
 
 /** Through text, as a file. */
