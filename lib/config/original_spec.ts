@@ -47,7 +47,7 @@ export function readClusterSpec(
   const base = addressLevel(address.single);
   const { fields } = pluginOf(base).spec;
   for (const [key, value] of Object.entries(endpoint.spec)) {
-    if (key in fields) base.settings[key] = value;
+    if (key in fields) base.settings[key] = key === "port" ? portFrom(value) : value;
     else if (key !== "port" && key !== "weight") use.unknown?.(endpoint.at, key, Object.keys(fields));
   }
   return address;
@@ -77,11 +77,21 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
     if (inner === undefined) delete spec[key];
     else if (isObject(inner)) spec[key] = translate(inner, { ...use, at: `${at}.${key}` }, false);
   }
+  if (spec.port !== undefined) spec.port = portFrom(spec.port);
+  for (const key of ["bind", "connect"] as const) {
+    const end = spec[key];
+    if (isObject(end) && end.port !== undefined) spec[key] = { ...end, port: portFrom(end.port) };
+  }
   // Its clients had a local IP address like all others, without effect.
   if (spec.protocol === "UnixDomainSocket" && isObject(spec.bind)) delete spec.bind;
   if (spec.protocol === "UDP" && place === "listener") restrictPeers(spec, at, outermost);
   if (spec.protocol === "Metric") checkCounterNames(spec, at);
   return withoutUnknown(spec, use, outermost);
+}
+
+/** A port, which clients that fill in templates write as a text of digits. */
+function portFrom(port: unknown): unknown {
+  return typeof port === "string" && /^\d+$/.test(port) ? Number(port) : port;
 }
 
 const counterNames = ["byteCounterName", "packetCounterName"];

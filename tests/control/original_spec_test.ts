@@ -6,7 +6,7 @@ import { planEndpoint } from "../../lib/config/endpoint_planner.ts";
 import { readClusterSpec, readListenerSpec, specForPlanner } from "../../lib/config/original_spec.ts";
 import type { Place } from "../../lib/config/stack.ts";
 import { registry } from "../../protocols/mod.ts";
-import { lenient, Process, refusal, strict } from "./support.ts";
+import { lenient, load, Process, refusal, strict } from "./support.ts";
 
 function planned(spec: SpecDocument, place: Place = "listener"): SpecDocument {
   return specForPlanner(spec, { place, registry, at: "spec" });
@@ -165,6 +165,36 @@ Deno.test("i-37: items of a JSONSocket's header stay as they were given, and a d
   });
   assertEquals(process.endpoints, []);
   process.change((draft) => draft.addEndPoint("c", { name: "e", spec: { address: "127.0.0.1" } }));
+});
+
+Deno.test("a port may be a text of digits, as templates write it: it is one for the planner, and shown as given", async () => {
+  const bind = { address: "127.0.0.1", port: "16001" };
+  assertEquals(planned({ protocol: "UDP", port: "16000", bind }, "destination"), {
+    protocol: "UDP",
+    port: 16000,
+    bind: { address: "127.0.0.1", port: 16001 },
+  });
+  assertEquals(planned({ protocol: "UDP", port: "1", connect: { port: "2" } }), {
+    protocol: "UDP",
+    port: 1,
+    sourceport: 2,
+  });
+  const transport = { protocol: "TCP", port: "5" };
+  assertEquals(planned({ protocol: "TLS", transport }).transport, { protocol: "TCP", port: 5 });
+  const use = { registry, at: "spec" };
+  const address = readClusterSpec({ protocol: "TCP", port: 1 }, use, { spec: { address: "h", port: "6" }, at: "e" });
+  assertEquals(planEndpoint(address, "destination", "both", registry).name, "TCP:h:6");
+  const snapshot = await load(`
+listeners: [{ name: l, spec: { protocol: TCP, port: "12345" }, rules: [] }]
+clusters: [{ name: c, spec: { protocol: TCP, port: "2" }, endpoints: [{ spec: { address: h, port: "3" } }] }]
+`);
+  assertEquals(snapshot.listeners.get("l")!.spec, { protocol: "TCP", port: "12345" });
+  const cluster = snapshot.clusters.get("c")!;
+  assertEquals([cluster.spec.port, cluster.endpoints[0]!.spec.port], ["2", "3"]);
+  const said = (port: unknown) => refusal(() => strict.cluster({ protocol: "TCP", port }, "spec"));
+  assertEquals(said("70000"), "spec.port: 70000 out of range 0..65535");
+  assertEquals(said("http"), 'spec.port: "http" is not an integer');
+  assertEquals(said("-1"), 'spec.port: "-1" is not an integer');
 });
 
 Deno.test("an endpoint may name a port where that means nothing", () => {
