@@ -328,6 +328,27 @@ Deno.test("changes that come while the process is ending are refused, and begin 
   await gateway.proxy.stop(0);
 });
 
+Deno.test("sessions() is in order of creation, ended ones that are still shown among the others", async () => {
+  await using gateway = await Gateway.start({
+    listeners: [listener("a", 1, { options: { track: 3600 } })],
+    clusters: [cluster("up", 9)],
+  });
+  serving(gateway, 9);
+  const names: string[] = [];
+  const call = async () => {
+    const { peer } = gateway.net.call(1);
+    await echoes(peer, "x");
+    names.push(gateway.control.sessions().map(({ name }) => name).find((name) => !names.includes(name))!);
+    return peer;
+  };
+  await call();
+  const second = await call();
+  await call();
+  await second.closeWrite();
+  await until(() => gateway.proxy.statistics().sessions === 2);
+  assertEquals(gateway.control.sessions().map(({ name }) => name), names);
+});
+
 Deno.test("endSession() forgets an ended session that is still shown, and ends one that runs", async () => {
   await using gateway = await Gateway.start({
     listeners: [listener("a", 1, { options: { track: 3600 } })],
