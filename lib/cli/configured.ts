@@ -118,11 +118,13 @@ async function ownListeners(given: Arguments, registry: Registry): Promise<reado
   const listeners: ServedListener[] = [];
   if (adminAddress !== undefined) {
     const address = readControlAddress(adminAddress, "--admin");
+    // First what is wrong with its options.
+    const listener = await serve("admin", address, "CONTROLLER");
     if (!address.local && !address.certificates && given.adminTokenFile === undefined) {
       const cure = "give --admin-token-file=FILE (admin.token_file) or cafile=, or use 127.0.0.1";
       throw new ConfigError(`--admin=${adminAddress}: can be reached from elsewhere; ${cure}`);
     }
-    listeners.push(await serve("admin", address, "CONTROLLER"));
+    listeners.push(listener);
   }
   if (prometheusAddress !== undefined) {
     listeners.push(

@@ -17,6 +17,11 @@ export interface ControlAddress {
  */
 export function readControlAddress(text: string, option: string, only?: string): ControlAddress {
   const [place = "", ...options] = text.split(",");
+  const token = options.find((one) => /^(admin[-_])?token([-_]?file)?=/i.test(one))?.split("=")[0];
+  if (token !== undefined) {
+    const cure = option === "--admin" ? "; the token has an option of its own, --admin-token-file=FILE" : "";
+    throw new ConfigError(`${option}: unknown option ${JSON.stringify(token)}${cure}`);
+  }
   const tls = options.some((one) => /^(cert|certificate|cafile)=/.test(one));
   const certificates = options.some((one) => one.startsWith("cafile="));
   const settings = [
