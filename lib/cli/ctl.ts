@@ -4,6 +4,7 @@ import { type CtlArguments, readCtlArguments } from "./ctl_arguments.ts";
 import { CtlClient, Refused } from "./ctl_client.ts";
 import { ctlHelp } from "./ctl_help.ts";
 import { type CtlKind, kindOf, kinds, tableOf } from "./ctl_kinds.ts";
+import { canBeNamed, usersOf } from "./ctl_users.ts";
 import type { Host } from "./host.ts";
 
 type Json = Record<string, unknown>;
@@ -11,7 +12,7 @@ type Json = Record<string, unknown>;
 interface Task {
   readonly given: CtlArguments;
   readonly client: CtlClient;
-  readonly host: Pick<Host, "print">;
+  readonly host: Pick<Host, "print" | "standardError">;
   /** What follows the command. */
   readonly words: readonly string[];
 }
@@ -67,7 +68,7 @@ async function get({ given, client, host, words }: Task): Promise<void> {
     host.print(await printed(await client.ask("GET", documents[word]!), output === "json" ? "json" : "yaml"));
     return;
   }
-  const kind = kindOf(word, "get");
+  const kind = kindOf(word, "get", { others: Object.keys(documents) });
   const query = given.recursive && kind.singular !== "session" && kind.singular !== "endpoint" ? "?recursive=true" : "";
   const answer = kind.singular === "endpoint" && name === undefined
     ? (await client.ask("GET", "config") as { endpoints: unknown }).endpoints
@@ -83,7 +84,7 @@ async function printed(value: unknown, output: "yaml" | "json"): Promise<string>
 }
 
 async function add({ given, client, host, words }: Task): Promise<void> {
-  const kind = kindOf(words[0], "add", kinds.filter(({ singular }) => singular !== "session"));
+  const kind = kindOf(words[0], "add", { kinds: kinds.filter(({ singular }) => singular !== "session") });
   const [content] = await readFiles(given.files.length === 0 ? [] : [oneOf(given.files)], "add");
   const object = content![kind.singular] ?? content!;
   const body = { [kind.singular]: object };
@@ -199,13 +200,17 @@ async function remove({ given, client, host, words }: Task): Promise<void> {
   if (name === undefined) throw new ConfigError(`delete ${kind.singular}: say which`);
   const fromList = kind.singular === "rule" && given.list !== undefined;
   const place = fromList ? path("rulelists", given.list, "rules", name) : path(kind.plural, name);
+  // Asked before: it may be what serves the API that goes.
+  const users = fromList || !canBeNamed(kind) ? [] : usersOf(kind, name, await client.ask("GET", "config") as Json);
   await client.ask("DELETE", place + (given.recursive && kind.singular !== "session" ? "?recursive=true" : ""));
-  host.print(`${kind.singular} ${JSON.stringify(name)} deleted${fromList ? " from the list" : ""}\n`);
+  const what = `${kind.singular} ${JSON.stringify(name)}`;
+  host.print(`${what} deleted${fromList ? " from the list" : ""}\n`);
+  if (users.length > 0) host.standardError.write(`l7mp ctl: ${what} is still named by ${users.join(", ")}\n`);
 }
 
 async function watch({ given, client, host, words }: Task): Promise<void> {
   atMost(words, 1);
-  kindOf(words[0], "watch", kinds.filter(({ singular }) => singular === "session"));
+  kindOf(words[0], "watch", { kinds: kinds.filter(({ singular }) => singular === "session") });
   for await (const line of client.lines("sessions?watch=true")) {
     const change = JSON.parse(line);
     // Only a sign of life.

@@ -1,15 +1,12 @@
 /** Speaks with the REST API of a running proxy. */
 import { ConfigError, ConnectError, messageOf, ProtocolError, systemFault } from "../errors.ts";
 import { readToken } from "../admin/token.ts";
+import { readTlsFiles, tlsCure, type TlsFiles } from "./ctl_tls.ts";
 
-export interface ClientOptions {
+export interface ClientOptions extends TlsFiles {
   /** `1234`, `:1234`, `HOST:PORT`, `unix:/path`, or a URL. */
   readonly admin: string;
   readonly tokenFile?: string;
-  /** PEM files: issuers of the API's certificate, and the certificate to show it. */
-  readonly cafile?: string;
-  readonly cert?: string;
-  readonly key?: string;
 }
 
 /** What an API that refuses says. */
@@ -25,28 +22,27 @@ export class CtlClient implements Disposable {
   readonly #name: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #http: Deno.HttpClient;
+  readonly #tls: TlsFiles;
 
-  private constructor(base: string, name: string, headers: Record<string, string>, http: Deno.HttpClient) {
+  private constructor(base: string, given: ClientOptions, headers: Record<string, string>, http: Deno.HttpClient) {
     this.#base = base;
-    this.#name = name;
+    this.#name = given.admin;
     this.#headers = headers;
     this.#http = http;
+    this.#tls = given;
   }
 
   /** Reads the files of `options`; connects to nobody yet. Rejects with `ConfigError`. */
-  static async open({ admin, tokenFile, cafile, cert, key }: ClientOptions): Promise<CtlClient> {
+  static async open(given: ClientOptions): Promise<CtlClient> {
+    const { admin, tokenFile } = given;
     const { base, path } = addressOf(admin);
     const headers: Record<string, string> = {};
     if (tokenFile !== undefined) headers.authorization = `Bearer ${await readToken(tokenFile)}`;
-    if ((cert === undefined) !== (key === undefined)) {
-      throw new ConfigError("options --cert and --key need each other");
-    }
     const http = Deno.createHttpClient({
-      ...(cafile !== undefined && { caCerts: [await readText(cafile)] }),
-      ...(cert !== undefined && key !== undefined && { cert: await readText(cert), key: await readText(key) }),
+      ...await readTlsFiles(given),
       ...(path !== undefined && { proxy: { transport: "unix", path } as const }),
-    });
-    return new CtlClient(base, admin, headers, http);
+    } as Deno.CreateHttpClientOptions);
+    return new CtlClient(base, given, headers, http);
   }
 
   /** Sends `body` as JSON; resolves with the answer's JSON. Rejects with `Refused` or another `L7mpError`. */
@@ -101,9 +97,10 @@ export class CtlClient implements Disposable {
     const said = messageOf((error as { cause?: unknown }).cause ?? error);
     const text = systemFault(new Error(said.replace(/^.*client error \(\w+\): ([a-z ]+ error: )?/s, ""))).text;
     const why = /Connection refused|No such file/i.test(text)
-      ? "; is a proxy running there with --admin, or with a listener that is routed to L7mpController?"
-      : "";
-    return new ConnectError(`cannot reach the REST API at ${this.#name}: ${text}${why}`, { cause: error });
+      ? "is a proxy running there with --admin, or with a listener that is routed to L7mpController?"
+      : tlsCure(text, this.#tls);
+    const cure = why && `; ${why}`;
+    return new ConnectError(`cannot reach the REST API at ${this.#name}: ${text}${cure}`, { cause: error });
   }
 
   async #refusal(answer: Response): Promise<Refused> {
@@ -131,12 +128,4 @@ function addressOf(admin: string): { readonly base: string; readonly path?: stri
     throw new ConfigError(`option --admin: "${admin}" is not like 1234, HOST:PORT, unix:/path or https://HOST:PORT`);
   }
   return { base: (url.origin + url.pathname).replace(/(\/api\/v1)?\/*$/, "") };
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    throw new ConfigError(`cannot read "${path}": ${systemFault(error).text}`, { cause: error });
-  }
 }

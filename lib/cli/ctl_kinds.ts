@@ -84,12 +84,22 @@ export const kinds: readonly CtlKind[] = [
   },
 ];
 
+interface Allowed {
+  readonly kinds?: readonly CtlKind[];
+  /** Further words, which the caller has looked for. */
+  readonly others?: readonly string[];
+}
+
 /** The kind that a word means, in singular or plural. Throws `ConfigError`. */
-export function kindOf(word: string | undefined, command: string, allowed: readonly CtlKind[] = kinds): CtlKind {
-  const names = allowed.flatMap(({ plural, singular }) => [plural, singular]);
+export function kindOf(
+  word: string | undefined,
+  command: string,
+  { kinds: allowed = kinds, others = [] }: Allowed = {},
+): CtlKind {
+  const names = [...allowed.flatMap(({ plural, singular }) => [plural, singular]), ...others];
   const found = allowed.find(({ plural, singular }) => word === plural || word === singular);
   if (found) return found;
-  const all = allowed.map(({ plural }) => plural).join(", ");
+  const all = [...allowed.map(({ plural }) => plural), ...others].join(", ");
   if (word === undefined) throw new ConfigError(`${command} what? Say one of ${all}`);
   const near = nearest(word, names);
   throw new ConfigError(

@@ -5,6 +5,7 @@ import { callerAt, controllerConfig, FakeControl } from "../admin/_fake_control.
 import { adminRegistry } from "../admin/_test_registry.ts";
 import { createAdmin } from "../admin/app.ts";
 import { silentLog } from "../log.ts";
+import { makeCertificates, noOpenssl } from "../../tests/support/certificates.ts";
 import { runCtl } from "./ctl.ts";
 
 interface Said {
@@ -122,6 +123,109 @@ Deno.test("runCtl() puts a rule into a list, and takes it out", () =>
     assertEquals(control.snapshot.rulelists.get(list!)!.rules.length, 1);
   }));
 
+Deno.test("runCtl() tells who still names what it deleted", () =>
+  served(async (run, control) => {
+    const { rules: list } = control.snapshot.listeners.get("controller-listener")!;
+    const [rule] = control.snapshot.rulelists.get(list)!.rules;
+    const { route } = control.snapshot.rules.get(rule!)!.action;
+    const deleted = async (kind: string, name: string) => {
+      const { status, out, err } = await run("delete", kind, name);
+      assertEquals([status, out], [0, `${kind} "${name}" deleted\n`]);
+      return err;
+    };
+    const still = (what: string, user: string) => `l7mp ctl: ${what} is still named by ${user}\n`;
+    await control.change((draft) => draft.addRule({ name: "other", action: { apply: list } }));
+    assertEquals(
+      await deleted("cluster", "L7mpControllerCluster"),
+      still('cluster "L7mpControllerCluster"', `route "${route}"`),
+    );
+    assertEquals(await deleted("route", route!), still(`route "${route}"`, `rule "${rule}"`));
+    assertEquals(await deleted("rule", rule!), still(`rule "${rule}"`, `rulelist "${list}"`));
+    assertEquals(
+      await deleted("rulelist", list),
+      still(`rulelist "${list}"`, 'listener "controller-listener", rule "other"'),
+    );
+    assertEquals(await deleted("rule", "other"), "");
+    assertEquals(await deleted("listener", "controller-listener"), "");
+  }));
+
+/** As `openssl x509 -req` without `-extfile` made them for a long time. */
+const versionOne = `-----BEGIN CERTIFICATE-----
+MIIBFzCBvQIUdUL3Az5t9mFae2bjYJTkaF3Iwz4wCgYIKoZIzj0EAwIwDTELMAkG
+A1UEAwwCdjEwIBcNMjYxMTIyMDYzNDIzWhgPMjEyNjEwMjkwNjM0MjNaMA0xCzAJ
+BgNVBAMMAnYxMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE+tVEeCWTLZ0oTlj9
+4GHT3O2rOmhGZi17WL+BoLLV/jqCuTe4OKDqeqbJuKm6D4M9sWckG6gLZ1FBfFXK
+w2fdXDAKBggqhkjOPQQDAgNJADBGAiEAi66GE56EqTH2wJGM8lMI/QmR3GN0jad+
+hAmz+4Hj8Y8CIQCobpSpi6Bz6dIUJqfNwBoQO8VOe9LUjLe8cu0Foqx6MQ==
+-----END CERTIFICATE-----
+`;
+const certificates = makeCertificates();
+const needsOpenssl = certificates ? "" : ` (skipped: ${noOpenssl})`;
+
+Deno.test(`runCtl() names the option and the file that TLS does not take${needsOpenssl}`, {
+  ignore: !certificates,
+}, async () => {
+  const folder = await Deno.makeTempDir();
+  const none = `${folder}/none.pem`;
+  const v1 = `${folder}/v1.pem`;
+  const damaged = `${folder}/damaged.pem`;
+  await Deno.writeTextFile(none, "nothing");
+  await Deno.writeTextFile(v1, versionOne);
+  await Deno.writeTextFile(damaged, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  const own = (name: string) => certificates!.path(name);
+  const wrong: readonly (readonly [words: readonly string[], message: string])[] = [
+    [[`--cafile=${none}`], `option --cafile: "${none}": it holds no certificate`],
+    [[`--cafile=${damaged}`], `option --cafile: "${damaged}": it is damaged`],
+    [[`--cert=${none}`, `--key=${own("client.key")}`], `option --cert: "${none}": it holds no certificate`],
+    [[`--cert=${damaged}`, `--key=${own("client.key")}`], `option --cert: "${damaged}": it is damaged`],
+    [
+      [`--cert=${v1}`, `--key=${own("client.key")}`],
+      `option --cert: "${v1}": it is a certificate of X.509 version 1; issue it again as one of version 3`,
+    ],
+    [
+      [`--cert=${own("client.pem")}`, `--key=${own("server.key")}`],
+      `option --key: "${own("server.key")}": it is not the key of "${own("client.pem")}"`,
+    ],
+    [
+      [`--cert=${own("client.pem")}`, `--key=${own("encrypted8.key")}`],
+      `option --key: "${own("encrypted8.key")}": it holds no key without a passphrase`,
+    ],
+    [[`--cert=${own("client.pem")}`, `--key=${none}`], `option --key: "${none}": it holds no key`],
+  ];
+  for (const [words, message] of wrong) {
+    const { status, out, err } = await ctl(...words, "get", "listeners");
+    assertEquals([status, out], [1, ""], words.join(" "));
+    assertStringIncludes(err, `l7mp ctl: ${message}`);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test(`runCtl() says what to do about the certificate of a server${needsOpenssl}`, {
+  ignore: !certificates,
+}, async () => {
+  const said = async (server: string, ...words: string[]) => {
+    const cert = certificates!.text(`${server}.pem`);
+    const key = certificates!.text(`${server}.key`);
+    const serving = Deno.serve({ port: 0, hostname: "127.0.0.1", cert, key, onListen() {} }, () => new Response("{}"));
+    try {
+      return (await ctl(`--admin=https://127.0.0.1:${serving.addr.port}`, ...words, "get", "admin")).err;
+    } finally {
+      await serving.shutdown();
+    }
+  };
+  const path = (name: string) => certificates!.path(name);
+  assertEquals(await said("server", `--cafile=${path("ca.pem")}`), "");
+  assertStringIncludes(await said("server"), "; give the certificate of its issuer with --cafile=FILE\n");
+  assertStringIncludes(
+    await said("server", `--cafile=${path("otherca.pem")}`),
+    `; none of "${path("otherca.pem")}" issued the server's certificate\n`,
+  );
+  assertStringIncludes(
+    await said("selfsigned", `--cafile=${path("selfsigned.pem")}`),
+    "if it is self-signed, make it with -addext basicConstraints=critical,CA:FALSE\n",
+  );
+});
+
 Deno.test("runCtl() prints a line for each change of a session", () =>
   served(async (_run, control) => {
     const admin = createAdmin(control, { registry: adminRegistry, log: silentLog() });
@@ -151,11 +255,11 @@ Deno.test("runCtl() says what is wrong with the command", async () => {
   const wrong: readonly (readonly [words: string, message: string])[] = [
     ["", "no command; say one of get, add, apply, delete, watch, or --help"],
     ["toString", 'unknown command "toString"; say one of get, add, apply, delete, watch, or --help'],
-    ["get", "get what? Say one of clusters, listeners, rulelists, rules, routes, endpoints, sessions"],
+    ["get", "get what? Say one of clusters, listeners, rulelists, rules, routes, endpoints, sessions, config, admin"],
     [
       "get listner",
-      'get: "listner" is not one of clusters, listeners, rulelists, rules, routes, endpoints, sessions; ' +
-      "did you mean listener?",
+      'get: "listner" is not one of clusters, listeners, rulelists, rules, routes, endpoints, sessions, config, ' +
+      "admin; did you mean listener?",
     ],
     ["get listeners a b", '"b" is one word too many; see l7mp ctl --help'],
     ["get listeners --recursiv", 'unknown option "--recursiv"; did you mean --recursive?'],
