@@ -17,6 +17,17 @@ Deno.test("there are samples, and each begins with a comment on what it shows", 
   for (const name of names) assertMatch(Deno.readTextFileSync(new URL(name, folder)), /^# .{40,}\n/, name);
 });
 
+Deno.test("no reason of a sample ends its own line", () => {
+  const check = (value: unknown, at: string): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === "reason") assertEquals(inner, String(inner).trim(), at);
+      check(inner, `${at} ${key}`);
+    }
+  };
+  for (const name of names) check(parse(Deno.readTextFileSync(new URL(name, folder))), name);
+});
+
 /** What is bound in the end, and what the port of a sample has become. */
 class Places {
   readonly #run: Run;
