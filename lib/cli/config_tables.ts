@@ -1,6 +1,7 @@
 /** The fields of configurations, for the README: each place, and what its schema says. */
 import { circuitBreakerSchema, healthCheckSchema, outlierDetectionSchema } from "../cluster/cluster_settings.ts";
 import { loadBalancerSchema, stickySchema } from "../cluster/load_balancing.ts";
+import type { RateLimitDocument, TokenBucketDocument } from "../config/document.ts";
 import {
   adminSettings,
   clusterSettings,
@@ -27,8 +28,33 @@ const places: readonly (readonly [place: string, schema: ObjectSchema])[] = [
   ["endpoint", endPointSettings],
 ];
 
+const rateLimit: Readonly<Record<keyof Omit<RateLimitDocument, "stat_prefix">, string>> = {
+  token_bucket: "How many sessions may begin; those that find no token are refused",
+  conditions: "A list of `match` and `token_bucket`: the first that matches a session counts it in its own bucket",
+  per: "Paths into the session's metadata: each combination of their values has a bucket of its own",
+  max_keys: "Such buckets kept; those not used for longest go first (10000)",
+};
+
+const tokenBucket: Readonly<Record<keyof TokenBucketDocument, string>> = {
+  max_tokens: "Its size; it is full at first",
+  tokens_per_fill: "Tokens added at the end of each interval (1)",
+  fill_interval: "That interval, at least 50ms",
+};
+
 /** Rows of place, field and meaning. */
 export function configRows(): string[][] {
+  return [
+    ...settingsRows(),
+    ...rowsOf("listener `options` and cluster, `local_ratelimit`", rateLimit),
+    ...rowsOf("`local_ratelimit`, `token_bucket`", tokenBucket),
+  ];
+}
+
+function rowsOf(place: string, fields: Readonly<Record<string, string>>): string[][] {
+  return Object.entries(fields).map(([key, meaning]) => [place, `\`${key}\``, meaning]);
+}
+
+function settingsRows(): string[][] {
   return places.flatMap(([place, { fields }]) =>
     Object.entries(fields).filter(([, { notes }]) => !notes.hidden).map(([key, schema]) => [
       place,

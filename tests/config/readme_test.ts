@@ -8,6 +8,10 @@ const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.ur
 const sh: Program = { name: "sh", command: ["sh"] };
 const noCurl = versionOf("curl", ["--version"], /curl (\S+)/) === undefined ? "curl is not installed" : undefined;
 
+const noOpenssl = versionOf("openssl", ["version"], /OpenSSL (\S+)/) === undefined
+  ? "OpenSSL is not installed"
+  : undefined;
+
 /** Lines for a shell below a heading, up to the next one. */
 function linesBelow(heading: string): string[] {
   const [, rest] = readme.split(`\n${heading}\n`);
@@ -84,6 +88,36 @@ acceptance("README", "a gateway that routes, balances and can be watched", async
   await reader.does(apply!);
   assertMatch(await reader.does(scrape!), /^listener_requests_total\{listenerName="web",protocol="HTTP"\} 5$/m);
 }, { skip: noCurl });
+
+acceptance("README", "a certificate for the server and one for a client, made as it says", async (run) => {
+  const lines = linesBelow("## Examples");
+  const making = lines.filter((line) => /^openssl |> client\.ext$/.test(line));
+  assertEquals(making.length, 5);
+  await run.out(["-c", `cd '${run.dir}' && ${making.join(" && ")}`], { program: sh, stderr: "any" });
+  const inFolder = (line: string) => line.replace(/\b(cert|key|cafile)=/g, `$1=${run.dir}/`);
+  const [echo, talk] = lines.filter((line) => line.includes("cafile=ca.pem") || line.includes("cert=client.pem"));
+  const [api, ask] = lines.slice(lines.indexOf(talk!) + 1);
+  const [tlsPort, apiPort] = [run.port(), run.port()];
+  const moved = (line: string) =>
+    inFolder(line).replaceAll("8443", String(tlsPort)).replace(/(0\.0\.0\.0|localhost):8444/, `127.0.0.1:${apiPort}`);
+  const shell = (line: string) => {
+    const command = l7mp.command.map((word) => `'${word}'`).join(" ");
+    return ["-c", `l7mp() { ${command} "$@"; }\n${moved(line)}`];
+  };
+  const words = (line: string) => moved(line).split(" ").slice(1);
+  await run.serve(words(echo!), { tcp: tlsPort }, { stderr: "any" });
+  assertEquals(await run.out(shell(talk!), { program: sh, stderr: "any" }), "hello\n");
+
+  const file = run.path("minimal.yaml");
+  const minimal = await Deno.readTextFile(new URL("../../config/l7mp-minimal.yaml", import.meta.url));
+  await Deno.writeTextFile(file, minimal.replace("1234", String(run.port())));
+  const serving = words(api!).map((word) => word.startsWith("config/") ? file : word);
+  await run.serve(serving, { tcp: apiPort }, { stderr: "any" });
+  assertMatch(await run.out(shell(ask!), { program: sh, stderr: "any" }), /^echo +Echo/m);
+  if (noCurl) return;
+  const curl = `curl -s --cacert server.pem --cert client.pem --key client.key https://127.0.0.1:${apiPort}/readyz`;
+  assertMatch(await run.out(["-c", `cd '${run.dir}' && ${curl}`], { program: sh, stderr: "any" }), /"message": "OK"/);
+}, { skip: noOpenssl });
 
 acceptance("README", "the API of the original", async (run) => {
   const reader = new Reader(run);
