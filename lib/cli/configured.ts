@@ -184,6 +184,7 @@ class ConfiguredService implements Service {
         counter: (...step) => this.#metrics!.counter(...step),
       },
     };
+    if (given.config.length > 0) this.reload = () => this.#reload();
     this.events = {
       onSessionStart: (session) => {
         this.#metrics?.sessionStarted(session);
@@ -238,7 +239,10 @@ class ConfiguredService implements Service {
     return await proxy.ended();
   }
 
-  reload = (): void => {
+  /** Without files SIGHUP ends the program. */
+  readonly reload?: () => void;
+
+  #reload(): void {
     const { given, registry, outlets: { log }, stdin } = this.#parts;
     const again = async () => {
       const loaded = await load(given, registry, stdin);
@@ -249,7 +253,7 @@ class ConfiguredService implements Service {
       const { message } = error as Error;
       log.error("config.error", `configuration not reloaded, the old one stays: ${message}`);
     });
-  };
+  }
 
   async close(): Promise<void> {
     await this.#control?.[Symbol.asyncDispose]();

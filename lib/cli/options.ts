@@ -123,7 +123,7 @@ export const globalOptions: readonly GlobalOption[] = [
   {
     names: ["--check"],
     group: "Information",
-    help: "Check the command line, open nothing; exit 0 or 1",
+    help: "Check the command line or the configuration, open nothing; exit 0, or 1 (with -c alone 2)",
     example: "l7mp --check tcp-l:8080,fork tcp:127.0.0.1:80",
     set: (result) => void (result.mode = "check"),
   },
