@@ -27,6 +27,9 @@ type CompileRegex = typeof import("./regex.ts").compileRegex;
 // What `import` gave, kept because asking it again takes a promise. Set once, the same for everybody.
 let compileRegex: CompileRegex | undefined;
 
+// Of each document, for as long as there is the document: what is checked first and used later is made once.
+const ready = new WeakMap<object, Predicate>();
+
 /** Loads what `matches` needs; must have resolved before a predicate with that operation is compiled. */
 export async function loadRegex(): Promise<void> {
   compileRegex ??= (await import("./regex.ts")).compileRegex;
@@ -46,11 +49,15 @@ export function usesRegex(document: unknown): boolean {
 /**
  * The test that `document` describes; a string, and `{match: "*"}` as a dump has it, is true of everything. `at` is the
  * predicate's path for messages: `rules[0].match`. Throws a `ConfigError` for an unknown operation, for what an operation
- * lacks or cannot use, and for a regular expression that RE2 refuses. Keys that say nothing here are ignored.
+ * lacks or cannot use, and for a regular expression that RE2 refuses. Keys that say nothing here are ignored. Nobody may
+ * change `document` afterwards.
  */
 export function compilePredicate(document: PredicateDocument, at: string): Predicate {
   if (typeof document === "string" || isWildcard(document)) return () => true;
-  return compile(document, at, 1);
+  if (!isObject(document)) return compile(document, at, 1);
+  let predicate = ready.get(document);
+  if (!predicate) ready.set(document, predicate = compile(document, at, 1));
+  return predicate;
 }
 
 /** Throws a `ConfigError` for the first key that no predicate has. For files; REST callers may send what they like. */

@@ -202,7 +202,8 @@ Deno.test("predicate: what RE2 does not take is refused when compiled", () => {
     ["(", /^rules\[0\]\.match\.value: "\(" is not a regular expression of RE2: missing closing \)/],
     ["(?=a)b", /is not a regular expression of RE2: .*`\(\?=`/],
     ["(a)\\1", /is not a regular expression of RE2: invalid escape sequence: `\\1`/],
-    ["((a{100}){100}){100}", /is not a regular expression of RE2: invalid repeat count/],
+    ["a{1001}", /is not a regular expression of RE2: invalid repeat count/],
+    ["((a{100}){100}){100}", /is too big; use smaller counts$/],
     ["(x{1000}y{1000}z){1}", /"\(x\{1000\}y\{1000\}z\)\{1\}" is too big; use smaller counts$/],
     ["a".repeat(2001), /is longer than 2000 characters/],
   ];
@@ -421,4 +422,10 @@ Deno.test("property: test is true of a copy of the value, not of anything", () =
     assert(test(structuredClone(a)));
     assertEquals(test(b), compilePredicate({ op: "test", path: "/", value: b }, at)(a));
   }));
+});
+
+Deno.test("predicate: one document is made ready once, however often it is asked for", () => {
+  const document = { op: "matches", path: "/a", value: "b" };
+  assertEquals(compilePredicate(document, at), compilePredicate(document, "elsewhere"));
+  assert(compilePredicate(document, at) !== compilePredicate({ ...document }, at));
 });
