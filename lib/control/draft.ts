@@ -98,7 +98,7 @@ export class EditableDraft implements Draft {
     if (!owner) throw new ConfigError(at === "" ? "Not Found" : `${at}.cluster: there is no cluster "${cluster}"`);
     needGiven("endpoint", document, at);
     const endpoint = this.#definitions.endPoint(owner, document, at);
-    this.#store.set("clusters", { ...owner, endpoints: [...owner.endpoints, endpoint] });
+    this.#store.addEndPoint(cluster, endpoint);
   }
 
   insertRule(ruleList: string, position: number, rule: string | RuleDocument): void {
@@ -176,7 +176,8 @@ export class EditableDraft implements Draft {
     needGiven("endpoint", document, "");
     checkSameName("endpoint", name, document);
     const position = cluster.endpoints.findIndex((endpoint) => endpoint.name === name);
-    const endpoint = this.#definitions.endPoint(cluster, { ...document, name }, "", name);
+    const taken = (other: string) => other !== name && this.#store.clusterOf(other) !== undefined;
+    const endpoint = this.#definitions.endPoint(cluster, { ...document, name }, "", taken);
     this.#store.set("clusters", { ...cluster, endpoints: cluster.endpoints.with(position, endpoint) });
   }
 

@@ -1,4 +1,5 @@
 /** Parts of a configuration that were written inline keep the names that were made for them when it is read again. */
+import { maxNameLength } from "./naming.ts";
 import type { ClusterObject, EndPointObject, ObjectKind, Snapshot } from "./objects.ts";
 
 type Renames = Readonly<Record<ObjectKind | "endpoints", Map<string, string>>>;
@@ -92,7 +93,7 @@ export function keepNames(old: Snapshot, next: Snapshot): Snapshot {
     const current = slot.prefix.replace(/-(RuleList|Rule|Route|(ingress-|egress-)?Cluster)-$/, "");
     if (current === owner) return;
     const moved = owner + name.slice(current.length);
-    if (next[slot.kind].has(moved) || old[slot.kind].has(moved)) return;
+    if (moved.length > maxNameLength || next[slot.kind].has(moved) || old[slot.kind].has(moved)) return;
     renames[slot.kind].set(name, moved);
     for (const inner of slotsOf(next, slot.kind, name)) {
       for (const child of generatedIn(next, inner)) moveUnder(inner, child, moved);
@@ -113,13 +114,18 @@ function matchEndPoints(
 ): void {
   if (!old || !next) return;
   const taken = new Set(next.endpoints.map(({ name }) => name));
-  const free = old.endpoints.filter(({ name }) => isNumbered(name, `${old.name}-EndPoint-`) && !taken.has(name));
+  let free = old.endpoints.filter(({ name }) => isNumbered(name, `${old.name}-EndPoint-`) && !taken.has(name));
   const named = next.endpoints.filter(({ name }) => isNumbered(name, `${next.name}-EndPoint-`));
   const match = (shape: (endpoint: EndPointObject) => string) => {
+    const same = Map.groupBy(free.toReversed(), shape);
+    const used = new Set<EndPointObject>();
     for (const endpoint of named.filter(({ name }) => !renames.has(name))) {
-      const at = free.findIndex((other) => shape(other) === shape(endpoint));
-      if (at >= 0) renames.set(endpoint.name, free.splice(at, 1)[0]!.name);
+      const kept = same.get(shape(endpoint))?.pop();
+      if (!kept) continue;
+      renames.set(endpoint.name, kept.name);
+      used.add(kept);
     }
+    free = free.filter((endpoint) => !used.has(endpoint));
   };
   match(({ spec, weight, priority }) => JSON.stringify([spec, weight, priority]));
   match(({ spec }) => JSON.stringify(spec));

@@ -18,6 +18,7 @@ import {
 } from "../config/settings.ts";
 import { parseRateLimit } from "../limits/rate_limiter.ts";
 import { parseRewrites } from "../metadata/rewrite.ts";
+import { maxNameLength } from "./naming.ts";
 import { type KindWord, ObjectError, within } from "./object_error.ts";
 import type { ClusterSettings, EndPointObject, RouteObject, RuleObject } from "./objects.ts";
 
@@ -29,7 +30,7 @@ export function join(at: string, key: string): string {
 export type PropertyType = "name" | "object" | "list" | "string or list" | "string or object";
 
 const is: Readonly<Record<PropertyType, (value: unknown) => boolean>> = {
-  name: (value) => typeof value === "string" && /^\S+$/.test(value),
+  name: (value) => typeof value === "string",
   object: isObject,
   list: Array.isArray,
   "string or list": (value) => is.name(value) || Array.isArray(value),
@@ -41,6 +42,15 @@ export function need(kind: KindWord, document: object, property: string, type: P
   const value = (document as Record<string, unknown>)[property];
   if (value === undefined) throw new ObjectError(kind, at, `Property ${property} is required`);
   if (!is[type](value)) throw new ObjectError(kind, join(at, property), `Property ${property} is invalid`);
+  if (typeof value === "string") checkName(kind, value, property, join(at, property));
+}
+
+/** Checks the name that the `property` of a definition has or is. */
+export function checkName(kind: KindWord, name: string, property: string, at: string): void {
+  if (name.length > maxNameLength) {
+    throw new ObjectError(kind, at, `Property ${property} is longer than ${maxNameLength} characters`);
+  }
+  if (!/^\S+$/.test(name)) throw new ObjectError(kind, at, `Property ${property} is invalid`);
 }
 
 /** As `need`, but the property may be absent. */

@@ -1,6 +1,6 @@
 /** The objects of a draft: maps that are copied when first changed, so that snapshots taken before stay as they are. */
 import type { AdminDocument } from "../config/document.ts";
-import type { ClusterObject, NamedObject, ObjectKind, Snapshot } from "./objects.ts";
+import type { ClusterObject, EndPointObject, NamedObject, ObjectKind, Snapshot } from "./objects.ts";
 
 type ObjectOf<K extends ObjectKind> = Snapshot[K] extends ReadonlyMap<string, infer T extends NamedObject> ? T : never;
 
@@ -8,6 +8,8 @@ export class Store {
   #snapshot: Snapshot;
   /** Maps of `#snapshot` that nobody else has seen. */
   readonly #own = new Set<ObjectKind>();
+  /** Clusters whose lists of endpoints nobody else has seen. */
+  readonly #growing = new Set<ClusterObject>();
   /** The cluster of each endpoint; made when first asked for. */
   #endpoints: Map<string, string> | undefined;
 
@@ -17,13 +19,13 @@ export class Store {
 
   /** All objects as they are now. */
   get snapshot(): Snapshot {
-    this.#own.clear();
+    this.#disown();
     return this.#snapshot;
   }
 
   set snapshot(snapshot: Snapshot) {
     this.#snapshot = snapshot;
-    this.#own.clear();
+    this.#disown();
     this.#endpoints = undefined;
   }
 
@@ -48,6 +50,19 @@ export class Store {
     for (const { name } of (object as unknown as ClusterObject).endpoints) this.#endpoints?.set(name, object.name);
   }
 
+  /** Adds an endpoint, whose name nobody has, to the cluster of this name. Takes as long for the last of many as for the first. */
+  addEndPoint(cluster: string, endpoint: EndPointObject): void {
+    const object = this.#snapshot.clusters.get(cluster)!;
+    if (this.#growing.has(object)) {
+      (object.endpoints as EndPointObject[]).push(endpoint);
+    } else {
+      const grown = { ...object, endpoints: [...object.endpoints, endpoint] };
+      this.#growing.add(grown);
+      this.#map("clusters").set(cluster, grown);
+    }
+    this.#endpoints?.set(endpoint.name, cluster);
+  }
+
   delete(kind: ObjectKind, name: string): void {
     if (kind === "clusters") this.#forgetEndPoints(name);
     this.#map(kind).delete(name);
@@ -62,6 +77,11 @@ export class Store {
       }
     }
     return this.#endpoints.get(endpoint);
+  }
+
+  #disown(): void {
+    this.#own.clear();
+    this.#growing.clear();
   }
 
   #forgetEndPoints(cluster: string): void {
