@@ -37,10 +37,12 @@ export interface LogSettings extends Pick<LogOptions, "level" | "format" | "quie
  * have been changed since.
  */
 export function logSettings({ admin: own, log }: Arguments, admin: AdminDocument): LogSettings {
+  const level = levels[admin.log_level ?? own.log_level ?? "info"] ?? "info";
   return {
-    level: levels[admin.log_level ?? own.log_level ?? "info"] ?? "info",
+    level,
     format: own.log_format === undefined ? admin.log_format ?? log.format : log.format,
-    quiet: own.log_level === undefined,
+    // Where nobody asks for more than what is usual.
+    quiet: own.log_level === undefined && level === "info",
     file: log.file ?? (admin.log_file === "stderr" ? undefined : admin.log_file),
   };
 }
