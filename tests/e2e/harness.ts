@@ -123,17 +123,19 @@ export class Run implements AsyncDisposable {
     this.#cleanups.push(cleanup);
   }
 
-  /** A free port that this case has to itself: an abstract socket name claims it until the case ends. */
+  /**
+   * A free port that this case has to itself: an abstract socket name claims it until the case ends. It is claimed before
+   * it is tried, so that nobody tries one that another case is about to bind.
+   */
   port(): number {
     while (true) {
-      const port = freePort();
-      try {
-        const claim = Deno.listen({ transport: "unix", path: `\0l7mp-e2e-port-${port}` });
+      const port = anyPort();
+      const claim = claimOf(port);
+      if (claim && isFree(port)) {
         this.defer(() => claim.close());
         return port;
-      } catch (error) {
-        if (!(error instanceof Deno.errors.AddrInUse)) throw error;
       }
+      claim?.close();
     }
   }
 
@@ -224,24 +226,41 @@ export class Run implements AsyncDisposable {
   }
 }
 
-/**
- * A port that is free for TCP and UDP. It lies below the range from which the kernel takes ports for connections by
- * itself, so that no connection takes it meanwhile, and no connection that ended lately had it: socat without
- * `reuseaddr` could not bind it.
- */
-export function freePort(): number {
-  const connections = ["tcp", "tcp6"].map((name) => Deno.readTextFileSync(`/proc/net/${name}`)).join("");
-  while (true) {
-    const port = 10_000 + Math.floor(Math.random() * 22_000);
-    if (connections.includes(`:${port.toString(16).toUpperCase().padStart(4, "0")} `)) continue;
-    try {
-      Deno.listen({ hostname: "0.0.0.0", port }).close();
-      Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port }).close();
-      return port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
+/** A port below the range from which the kernel takes ports for connections by itself: none of those has it. */
+function anyPort(): number {
+  return 10_000 + Math.floor(Math.random() * 22_000);
+}
+
+/** Makes `port` one's own among cases; undefined: another has it. */
+function claimOf(port: number): Deno.Listener | undefined {
+  try {
+    return Deno.listen({ transport: "unix", path: `\0l7mp-e2e-port-${port}` });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return undefined;
+    throw error;
   }
+}
+
+/**
+ * Whether `port` is free for TCP and UDP, and no connection that ended lately had it: socat without `reuseaddr` could not
+ * bind it.
+ */
+function isFree(port: number): boolean {
+  const connections = ["tcp", "tcp6"].map((name) => Deno.readTextFileSync(`/proc/net/${name}`)).join("");
+  if (connections.includes(`:${port.toString(16).toUpperCase().padStart(4, "0")} `)) return false;
+  try {
+    Deno.listen({ hostname: "0.0.0.0", port }).close();
+    Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}
+
+/** A free port for a program that runs by itself. */
+export function freePort(): number {
+  for (let port = anyPort();; port = anyPort()) if (isFree(port)) return port;
 }
 
 /** Starts l7mp so that `heldMemory` can ask it. */
