@@ -113,8 +113,7 @@ async function runChild(file: string, options: DriverSuiteOptions, prefix = ""):
 const unixPath = (scene: Scene, name: string): SocketAddress & { family: "unix" } => {
   return { family: "unix", path: `${scene.folder}/${name}` };
 };
-let abstractNames = 0;
-const abstractName = (): SocketAddress => ({ family: "unix", path: `@l7mp-test-${Deno.pid}-${abstractNames++}` });
+const abstractName = (): SocketAddress => ({ family: "unix", path: `@l7mp-test-${crypto.randomUUID()}` });
 
 async function echoesHalves({ near, far }: { near: ByteStream; far: ByteStream }): Promise<void> {
   await near.write(bytesOf("question"));
