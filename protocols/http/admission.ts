@@ -12,7 +12,7 @@ export function admit(
   head: RequestHead,
   spec: HttpSpec,
 ): { readonly framing: Framing } | { readonly refusal: Refusal } {
-  const { method, target, version, headers, lines } = head;
+  const { method, target, headers } = head;
   const bodiless = method === "HEAD";
   const refuse = (status: number, reason: string, ...lines: Refusal["lines"] & object) => ({
     refusal: { status, reason, lines, bodiless },
@@ -24,15 +24,14 @@ export function admit(
     if (!(error instanceof ProtocolError)) throw error;
     return { refusal: { ...faultOf(error)!, bodiless } };
   }
-  const hosts = lines.filter(([name]) => name.toLowerCase() === "host");
-  if (hosts.length > 1 || (hosts.length === 0 && version === "1.1") || !validHost.test(headers["host"] ?? "")) {
+  if (!hasOneHost(head)) {
     return refuse(400, "one valid Host header is needed (RFC 9112 section 3.2)");
   }
   const methods = spec.method?.split(",");
   if (methods ? !methods.includes(method) : method === "CONNECT" || method === "TRACE") {
     return refuse(405, "this method is not served here", ["Allow", methods?.join(", ") ?? served]);
   }
-  if (!validTarget.test(target) && !(target === "*" && method === "OPTIONS")) {
+  if (!isPath(target) && !(target === "*" && method === "OPTIONS")) {
     return refuse(400, "the target is no path (RFC 9112 section 3.2)");
   }
   if (spec.path !== undefined && pathOf(target) !== pathOf(spec.path)) return refuse(404, "nothing at this path");
@@ -42,6 +41,17 @@ export function admit(
     return refuse(413, "the body is too large (max-body)");
   }
   return { framing };
+}
+
+/** One Host header that may be a host; HTTP/1.0 needs none (RFC 9112 section 3.2). */
+export function hasOneHost({ version, headers, lines }: RequestHead): boolean {
+  const hosts = lines.filter(([name]) => name.toLowerCase() === "host");
+  return hosts.length <= 1 && (hosts.length === 1 || version === "1.0") && validHost.test(headers["host"] ?? "");
+}
+
+/** A path, or the whole URL of one: what everything but OPTIONS and CONNECT asks for. */
+export function isPath(target: string): boolean {
+  return validTarget.test(target);
 }
 
 const validHost = /^[A-Za-z0-9\-._~!$&'()*+,;=%:[\]]*$/;

@@ -137,6 +137,11 @@ export class ResponseHeadReader extends Reader<ResponseHead> {
   }
 }
 
+/** A word of RFC 9110 section 5.6.2: the name of a header, of a subprotocol. */
+export function isToken(text: string): boolean {
+  return token.test(text);
+}
+
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // Octets above 127 are opaque, as in header values (RFC 9110 section 5.5): some clients send a path in UTF-8.
 const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~\x80-\xff]+) HTTP\/(1\.[01])$/;
@@ -194,7 +199,7 @@ function readHeaders(all: readonly string[]): Pick<MessageHead, "lines" | "heade
     const colon = line.indexOf(":");
     const written = line.slice(0, colon);
     const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
-    if (colon < 1 || !token.test(written) || forbidden.test(value)) throw malformed("header line", "5");
+    if (colon < 1 || !isToken(written) || forbidden.test(value)) throw malformed("header line", "5");
     const name = written.toLowerCase();
     headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
     lines.push([written, value]);

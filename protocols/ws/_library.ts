@@ -128,7 +128,7 @@ export interface WsServerOptions extends WsOptions {
 export interface WsRequest {
   readonly method: string;
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | undefined>>;
   on(): void;
   readonly socket: Duplex;
 }

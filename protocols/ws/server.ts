@@ -7,8 +7,8 @@ import { unavailable } from "../http/admission.ts";
 import { Connection } from "../http/connection.ts";
 import type { RequestHead } from "../http/head.ts";
 import { refuse, statusText } from "../http/refusal.ts";
-import { readRequest } from "../http/request.ts";
-import { loadWs, type WsSocket } from "./_library.ts";
+import { atLevel, readRequest } from "../http/request.ts";
+import { loadWs, type WsRequest, type WsSocket } from "./_library.ts";
 import { infoOver, wsOptions } from "./client.ts";
 import { judge } from "./refusal.ts";
 import { commaList, type WsSpec } from "./spec.ts";
@@ -29,9 +29,8 @@ export async function serveWebSocket(lower: ByteStream, spec: WsSpec, context: C
   if (refusal) {
     await refuse(connection, refusal);
     const { status, reason } = refusal;
-    throw new ProtocolError(
-      `ws from ${from}: answered ${statusText(status)} to "${head.method} ${head.target}": ${reason}`,
-    );
+    const message = `ws from ${from}: answered ${statusText(status)} to "${head.method} ${head.target}": ${reason}`;
+    throw atLevel("warn", new ProtocolError(message));
   }
   const chosen = chooseSubprotocol(head, spec);
   const { method, target: path, version, headers } = head;
@@ -77,7 +76,7 @@ async function upgrade({ lower, head, chosen, info, spec, context }: Upgrade): P
   });
   server.on("headers", (lines) => lines.push(...spec.header ?? []));
   const { duplex } = adapted;
-  const request = { method: "GET", url: head.target, headers: head.headers, on() {}, socket: duplex };
+  const request = { method: "GET", url: head.target, headers: judged(head, chosen), on() {}, socket: duplex };
   let stream: WebSocketStream | undefined;
   server.handleUpgrade(request, duplex, nothing, (socket: WsSocket) => {
     stream = new WebSocketStream({ socket, adapted, lower, info, role: "listen", spec, context });
@@ -85,8 +84,19 @@ async function upgrade({ lower, head, chosen, info, spec, context }: Upgrade): P
     stream.opened();
   });
   if (stream) return stream;
-  // The library refuses what it cannot read in the handshake headers we leave to it, and has answered 400.
+  // The library refuses an offer of compression that it cannot read, and has answered 400.
   throw new ProtocolError(`${info.name}: the handshake is malformed (RFC 6455 section 4.2)`);
+}
+
+/** What the library is to know of a request that has been judged: it would judge again, and otherwise. */
+function judged({ headers }: RequestHead, chosen: string | undefined): WsRequest["headers"] {
+  return {
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": headers["sec-websocket-key"],
+    "sec-websocket-extensions": headers["sec-websocket-extensions"],
+    "sec-websocket-protocol": chosen,
+  };
 }
 
 /** What came after the request is read from the connection, as everything else is. */

@@ -86,15 +86,33 @@ for (const answer of ["SSH-2.0-OpenSSH_9.6\r\n", "\x15\x03\x01\x00\x02\x02\x46"]
   });
 }
 
+Deno.test("ws delivers empty messages, and with zero-ok=0 skips them", async () => {
+  for (const [zero_ok, lengths] of [[undefined, [0, 1]], [false, [1]]] as const) {
+    const pair = await openPair({ server: { zero_ok } });
+    await pair.client.send([{ data: new Uint8Array() }, { data: new Uint8Array(1) }]);
+    const received = await receiveSome(pair.server, lengths.length);
+    assertEquals(received.map((data) => data.length), [...lengths]);
+    await endPair(pair);
+  }
+});
+
 for (
   const [what, status, settings, head] of [
     ["another path", "404 Not Found", { path: "/chat" }, request()],
     ["a plain request", "426 Upgrade Required", {}, request({ Upgrade: undefined })],
     ["a request whose Connection lacks upgrade", "426 Upgrade Required", {}, request({ Connection: "close" })],
     ["another version", "426 Upgrade Required", {}, request({ "Sec-WebSocket-Version": "12" })],
+    ["HTTP/1.0", "426 Upgrade Required", {}, request({}, "GET /p HTTP/1.0")],
     ["a POST", "400 Bad Request", {}, request({}, "POST /p HTTP/1.1")],
     ["a request without key", "400 Bad Request", {}, request({ "Sec-WebSocket-Key": undefined })],
     ["a request without host", "400 Bad Request", {}, request({ Host: undefined })],
+    ["a second host", "400 Bad Request", {}, request({ "X": "x\r\nHost: other" })],
+    ["what cannot be a host", "400 Bad Request", {}, request({ Host: "a b/c" })],
+    ["a target that is no path", "400 Bad Request", {}, request({}, "GET * HTTP/1.1")],
+    ["a body", "400 Bad Request", {}, request({ "Content-Length": "5" })],
+    ["two lengths of its body", "400 Bad Request", {}, request({ "Content-Length": "0\r\nContent-Length: 5" })],
+    ["a body in chunks", "400 Bad Request", {}, request({ "Transfer-Encoding": "chunked" })],
+    ["a subprotocol that is no word", "400 Bad Request", {}, request({ "Sec-WebSocket-Protocol": "v1, v 2" })],
     [
       "no subprotocol of ours",
       "400 Bad Request",
@@ -111,16 +129,6 @@ for (
     ],
   ] as const
 ) {
-  Deno.test("ws delivers empty messages, and with zero-ok=0 skips them", async () => {
-    for (const [zero_ok, lengths] of [[undefined, [0, 1]], [false, [1]]] as const) {
-      const pair = await openPair({ server: { zero_ok } });
-      await pair.client.send([{ data: new Uint8Array() }, { data: new Uint8Array(1) }]);
-      const received = await receiveSome(pair.server, lengths.length);
-      assertEquals(received.map((data) => data.length), [...lengths]);
-      await endPair(pair);
-    }
-  });
-
   Deno.test(`WS-LISTEN answers ${what} with ${status}`, async () => {
     const [caller, lower] = bytePair();
     const serving = serve(lower, settings).then(() => undefined, (error) => error);
@@ -132,6 +140,37 @@ for (
     assert(error instanceof ProtocolError || error instanceof LimitError, String(error));
   });
 }
+
+for (
+  const [what, changes, chosen] of [
+    ["lists with empty items", { "Sec-WebSocket-Protocol": ",v1,, v1", Upgrade: "h2c, WebSocket" }, "v1"],
+    ["an empty list", { "Sec-WebSocket-Protocol": "" }, ""],
+    ["a body of no bytes", { "Content-Length": "0" }, ""],
+    ["names in lower case", { Connection: undefined, connection: "keep-alive, upgrade" }, ""],
+  ] as const
+) {
+  Deno.test(`WS-LISTEN takes ${what} in a handshake`, async () => {
+    const [caller, lower] = bytePair();
+    await caller.write(request(changes));
+    const { accept } = await serve(lower);
+    const server = await accept(testContext().signal) as DatagramStream;
+    const answer = textOf((await caller.read())!);
+    assertEquals(answer.split("\r\n")[0], "HTTP/1.1 101 Switching Protocols");
+    assertEquals(/^Sec-WebSocket-Protocol: (.*)$/im.exec(answer)?.[1] ?? "", chosen);
+    caller.abort();
+    server.abort();
+  });
+}
+
+Deno.test("WS-LISTEN answers HEAD without a body", async () => {
+  const [caller, lower] = bytePair();
+  const refused = assertRejects(() => serve(lower), ProtocolError);
+  await caller.write(request({}, "HEAD / HTTP/1.1"));
+  await caller.closeWrite();
+  const answer = textOf(await readAll(caller));
+  assert(answer.endsWith("\r\n\r\n"), answer);
+  assertEquals((await refused).level, "warn");
+});
 
 Deno.test("WS-LISTEN names caller, request and answer in its error", async () => {
   const [caller, lower] = bytePair();

@@ -142,7 +142,7 @@ acceptance("E51", "another path gets 404 over TLS, and the right one a relay to 
   const port = run.port();
   const backendPort = run.port();
   serveStreams(run, { tcp: backendPort }, echo);
-  const stderr = / E .*answered 404 Not Found to "GET \/other"/;
+  const stderr = / W .*answered 404 Not Found to "GET \/other"/;
   await run.serve([`wss-l:127.0.0.1:${port}/chat,fork,${cert()}`, `tcp:127.0.0.1:${backendPort}`], { tcp: port }, {
     stderr,
   });

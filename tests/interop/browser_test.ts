@@ -115,6 +115,6 @@ acceptance("interop", "a browser's page from elsewhere gets no WebSocket", async
   const port = run.port();
   const page = { host: "localhost", port: run.port() };
   const listener = `ws-l:127.0.0.1:${port},fork,allow-origin=http://127.0.0.1:${page.port}`;
-  await run.serve([listener, "ECHO"], { tcp: port }, { stderr: / E .*answered 403 Forbidden/ });
+  await run.serve([listener, "ECHO"], { tcp: port }, { stderr: / W .*answered 403 Forbidden/ });
   assertEquals(await browse(run, page, talk(`ws://127.0.0.1:${port}/`)), "failed: no WebSocket");
 }, { skip });

@@ -13,7 +13,7 @@ const skipCurl = versionOf("curl", ["--version"], /curl (\S+)/) === undefined ? 
 
 acceptance("interop", "curl learns that there is no WebSocket at its path", async (run) => {
   const port = run.port();
-  const stderr = / E .*answered 404 Not Found to "GET \/other"/;
+  const stderr = / W .*answered 404 Not Found to "GET \/other"/;
   await run.serve([`ws-l:127.0.0.1:${port}/chat,fork`, "ECHO"], { tcp: port }, { stderr });
   const answer = await run.out(["-i", `http://127.0.0.1:${port}/other`], { program: curl });
   assertStringIncludes(answer, "HTTP/1.1 404 Not Found\r\n");
@@ -22,7 +22,7 @@ acceptance("interop", "curl learns that there is no WebSocket at its path", asyn
 
 acceptance("interop", "curl's POST with a body gets its 426 and no reset", async (run) => {
   const port = run.port();
-  const stderr = / E .*answered 426 Upgrade Required to "POST \/"/;
+  const stderr = / W .*answered 426 Upgrade Required to "POST \/"/;
   await run.serve([`ws-l:127.0.0.1:${port},fork`, "ECHO"], { tcp: port }, { stderr });
   const body = "x".repeat(200_000);
   const args = ["-i", "-H", "Expect:", "--data-binary", "@-", `http://127.0.0.1:${port}/`];
@@ -114,7 +114,7 @@ acceptance("E56", "a frozen server is given up after a ping", async (run) => {
 acceptance("interop", "a page from elsewhere is refused with 403", async (run) => {
   const port = run.port();
   const server = `ws-l:127.0.0.1:${port},fork,allow-origin=http://good.example`;
-  await run.serve([server, "ECHO"], { tcp: port }, { stderr: / E .*answered 403 Forbidden/ });
+  await run.serve([server, "ECHO"], { tcp: port }, { stderr: / W .*answered 403 Forbidden/ });
   const asking = (origin: string) => upgrade(run, port, "/", [`Origin: ${origin}`]);
   assertEquals((await asking("http://good.example")).status, 101);
   assertEquals((await asking("http://evil.example")).status, 403);
