@@ -18,6 +18,8 @@ export const absentOptions: ReadonlySet<string> = new Set([
   ..."tcpwrap tcpwrapper libwrap lowport".split(" "),
   // Data.
   ..."escape escape-newlines rate burst max-messages linger-half cool-write children-shutup".split(" "),
+  // WebSockets.
+  ..."print-ping-rtt root file binary-prefix text-prefix header-to-env".split(" "),
   // Files.
   ..."lockfile waitlock setlk setlkw lock bind-tempname unix-tightsocklen".split(" "),
 ]);

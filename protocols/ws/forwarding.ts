@@ -9,7 +9,8 @@ import {
   type RewrittenRequest,
   withTrace,
 } from "../http/forwarding.ts";
-import type { HeaderLine } from "../http/head.ts";
+import { ConnectError } from "../../lib/errors.ts";
+import { type HeaderLine, isToken } from "../http/head.ts";
 import { commaList } from "./spec.ts";
 
 export interface CallersHandshake {
@@ -23,7 +24,7 @@ export interface CallersHandshake {
   readonly subprotocols: readonly string[];
 }
 
-/** Callers of other protocols have no `HTTP`: nothing is taken from them. Throws `ConnectError` for bad header lines. */
+/** Callers of other protocols have no `HTTP`: nothing is taken from them. Throws `ConnectError` for bad header lines and subprotocols. */
 export function callersHandshake(
   { metadata, downstream }: Pick<Context, "metadata" | "downstream">,
   ownPath: string | undefined,
@@ -34,7 +35,11 @@ export function callersHandshake(
   const { host, port } = request?.url ?? {};
   const lines = request ? passedOn(facts, request) : [];
   const asked = request?.headers?.["sec-websocket-protocol"];
-  const offered = commaList(asked === undefined || asked === null ? "" : String(asked));
+  const offered = [...new Set(commaList(asked === undefined || asked === null ? "" : String(asked)))];
+  if (!offered.every(isToken)) {
+    const message = `WS: the session's metadata ask for the subprotocols ${JSON.stringify(asked)}, which are no words`;
+    throw new ConnectError(message, { retryable: false, side: "local" });
+  }
   const chosen = offered.filter((name) => name === facts.subprotocol);
   return {
     path: path === undefined ? undefined : behind(ownPath, escapeBytes(facts.path ?? "", path)),

@@ -1,5 +1,5 @@
 // @ts-types="../../tests/deno_std.d.ts"
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { ConnectError } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
@@ -90,6 +90,12 @@ Deno.test("rewritten metadata make the handshake, also for callers of other prot
     lines: [["a", "\xc3\xa9"], ["traceparent", "00-1"]],
     subprotocols: [],
   });
+});
+Deno.test("subprotocols of the metadata are asked for once each, and have to be words", () => {
+  const asking = (value: string) => ({ metadata: { HTTP: { headers: { "sec-websocket-protocol": value } } } });
+  assertEquals(callersHandshake(asking("v1, v2,, v1"), undefined).subprotocols, ["v1", "v2"]);
+  const message = 'ask for the subprotocols "v1, v 2", which are no words';
+  assertThrows(() => callersHandshake(asking("v1, v 2"), undefined), ConnectError, message);
 });
 Deno.test("the bytes of a caller's path are kept", () => {
   const metadata = { HTTP: { url: { path: "/\xc3\xa9" } } };

@@ -3,6 +3,7 @@ import { ConfigError } from "../../lib/errors.ts";
 import type { AddressType } from "../../lib/protocol.ts";
 import * as s from "../../lib/schema.ts";
 import { checkRole } from "../_socket_options.ts";
+import { isToken } from "../http/head.ts";
 import { headerOption, oneLine, requestFields } from "../http/request_options.ts";
 import { isSendableCloseCode } from "./close_codes.ts";
 
@@ -63,12 +64,28 @@ export function checkWsSpec(spec: WsSpec, { role }: { role: AddressType["role"] 
   if (spec.basic_auth !== undefined && spec.basic_auth_file !== undefined) {
     throw new ConfigError(`${name}: options "basic-auth" and "basic-auth-file" exclude each other`);
   }
+  if (spec.subprotocol) checkSubprotocols(name, spec.subprotocol);
+  for (const origin of commaList(spec.allow_origin)) {
+    if (isOrigin.test(origin)) continue;
+    const hint = 'is no origin such as "http://localhost:8080"; without the option all are served';
+    throw new ConfigError(`${name}: option "allow-origin": "${origin}" ${hint}`);
+  }
   if (spec.close_code !== undefined && !isSendableCloseCode(spec.close_code)) {
     throw new ConfigError(`${name}: option "close-code=${spec.close_code}": no close frame may carry this code`);
   }
   if (new TextEncoder().encode(spec.close_reason ?? "").length > 123) {
     throw new ConfigError(`${name}: option "close-reason" is longer than 123 bytes`);
   }
+}
+
+/** What a browser sends; `null` where the page has none (RFC 6454 section 7). */
+const isOrigin = /^(null|[a-z][a-z0-9+.-]*:\/\/[^\s/?#]+)$/i;
+
+/** A client may not offer one twice (RFC 6455 section 4.1), and a listener that knows none would serve nobody. */
+function checkSubprotocols(name: string, text: string): void {
+  const list = commaList(text);
+  if (list.length > 0 && list.every(isToken) && new Set(list).size === list.length) return;
+  throw new ConfigError(`${name}: option "subprotocol": "${text}" is no list of different words`);
 }
 
 /** `A,B` as a list. */

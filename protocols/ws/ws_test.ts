@@ -580,5 +580,14 @@ Deno.test("WebSocket checks its settings before anything opens", () => {
   assertThrows(check({ close_code: 1006 }, "connect"), ConfigError, "no close frame may carry this code");
   assertThrows(check({ close_reason: "x".repeat(124) }, "connect"), ConfigError, "123 bytes");
   assertThrows(() => ws.spec.parse({ header: ["A: b\r\nC: d"] }, ""), ConfigError, "NAME: VALUE");
-  check({ text: true, close_code: 4001 }, "listen")();
+  for (const subprotocol of ["a b", "a,a", ","]) {
+    assertThrows(check({ subprotocol }, "connect"), ConfigError, "is no list of different words");
+  }
+  for (const allow_origin of ["*", "http://a/", "localhost"]) {
+    assertThrows(check({ allow_origin }, "listen"), ConfigError, "is no origin");
+  }
+  check(
+    { text: true, close_code: 4001, subprotocol: "a, b", allow_origin: "null,https://a:1,http://[::1]" },
+    "listen",
+  )();
 });
