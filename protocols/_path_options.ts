@@ -31,6 +31,8 @@ export const pathFields = {
   }),
   unlink_late: s.boolean({ group: "ownership", help: "Remove the path as soon as it is bound" }),
   unlink_close: s.boolean({ default: true, group: "ownership", help: "Remove the path at the end" }),
+  // Habit of those who write it everywhere; what it is wanted for is unlink-early or unlink-stale here.
+  reuseaddr: s.boolean({ hidden: true, help: "A UNIX socket has no use for it" }),
   // The engine's option; here it decides the default of unlink-stale.
   fork: s.boolean({ group: "sessions", help: "Serve many sessions, not only the first" }),
 };

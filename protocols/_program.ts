@@ -118,8 +118,8 @@ function splitVariable(text: string): [string, string] {
 }
 
 /**
- * The two pipes of a child. `finished` tells how it ended; after an `abort` it resolves once the child is gone, killed
- * (TERM, later KILL, to its whole group) unless `end_close`.
+ * The two pipes of a child. `finished` tells how it ended, also after an `abort` that came later; otherwise an `abort`
+ * kills it (TERM, later KILL, to its whole group) unless `end_close`, and `finished` resolves once it is gone.
  */
 class ProgramStream implements ByteStream {
   readonly kind = "byte";
@@ -214,14 +214,14 @@ class ProgramStream implements ByteStream {
       if (!this.#ending) throw reason;
     });
     if (!status) return await this.#ending;
-    const { pid } = this.#child;
-    if (status.signal) {
-      const number = signalNumbers[status.signal] ?? status.code - 128;
-      throw new StreamError(`child ${pid} exited on signal ${number}`, { code: "CHILD" });
-    }
-    if (status.code !== 0) {
-      throw new StreamError(`child ${pid} exited with status ${status.code}`, { code: "CHILD" });
-    }
+    this.#judge(status);
+  }
+
+  /** Throws where the program has failed. */
+  #judge({ code, signal }: Awaited<Child["status"]>): void {
+    if (code === 0 && !signal) return;
+    const how = signal ? `on signal ${signalNumbers[signal] ?? code - 128}` : `with status ${code}`;
+    throw new StreamError(`child ${this.#child.pid} exited ${how}`, { code: "CHILD" });
   }
 
   /** The next output; null at its end, or when the child has exited and nothing came for `drainMs`. */
@@ -252,7 +252,7 @@ class ProgramStream implements ByteStream {
 
   async #end(): Promise<void> {
     if (this.#options.end_close) return this.#child.forget();
-    if (this.#exited) return;
+    if (this.#exited) return this.#judge(await this.#child.status);
     this.#signal("SIGTERM");
     const timer = setTimeout(() => this.#signal("SIGKILL"), this.#options.kill_after ?? 1000);
     await this.#child.status;

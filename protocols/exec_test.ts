@@ -70,6 +70,17 @@ Deno.test("EXEC finished() names the signal that ended a program", async () => {
   stream.abort();
 });
 
+Deno.test("EXEC finished() tells after abort() of a program that had failed by itself, not of one that was ended", async () => {
+  const failed = await start(system, { command: "exit 3" });
+  assertEquals((await readAll(failed)).length, 0);
+  await assertRejects(() => failed.finished!(), StreamError, "exited with status 3");
+  failed.abort();
+  await assertRejects(() => failed.finished!(), StreamError, "exited with status 3");
+  const killed = await start(system, { command: "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done" });
+  await killed.read();
+  await end(killed);
+});
+
 Deno.test("EXEC rejects for a missing program, one that may not be run, and a missing folder", async () => {
   const missing = await assertRejects(() => run("/nonexistent/prog x"), ConnectError);
   assertEquals(missing.message, 'execvp("/nonexistent/prog"): No such file or directory');

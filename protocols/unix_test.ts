@@ -1,12 +1,12 @@
 // @ts-types="../tests/deno_std.d.ts"
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Driver } from "../lib/driver.ts";
 import { ConfigError, ConnectError } from "../lib/errors.ts";
 import { bytePair } from "../lib/stream/memory.ts";
 import type { SocketAddress } from "../lib/stream/stream.ts";
 import { FakeDatagramSocket, fakeDriver, packet, testContext } from "../tests/support/fake_driver.ts";
 import { unix, unixClient } from "./unix.ts";
-import { unixRecvfrom } from "./unix_datagram.ts";
+import { unixRecv, unixRecvfrom, unixSendto } from "./unix_datagram.ts";
 
 async function listenOptions(spec: Record<string, unknown>) {
   const seen: { local: SocketAddress; options: Parameters<Driver["listenStream"]>[1] }[] = [];
@@ -77,6 +77,13 @@ Deno.test("UNIX sockets refuse options about a file for an abstract name", () =>
   assertThrows(check({ address: "/s", bind: "@x", unlink_early: true }, "connect"), ConfigError, '"unlink-early"');
   check({ filename: "@x", fork: true, unlink_close: true }, "listen")();
   check({ address: "@s", bind: "/c", mode: "600" }, "connect")();
+});
+
+Deno.test("UNIX sockets take reuseaddr, which means nothing to them and stands in no help", () => {
+  for (const { name, spec } of [unix, unixClient, unixSendto, unixRecv, unixRecvfrom]) {
+    assertEquals([name, spec.fields.reuseaddr!.fromText(undefined, "reuseaddr")], [name, true]);
+    assert(spec.fields.reuseaddr!.notes.hidden);
+  }
 });
 
 Deno.test("UNIX-CONNECT refuses the listener's options and takes its own end from bind", async () => {

@@ -29,7 +29,11 @@ export function parseAddress(word: string, names: Names, tail?: readonly string[
 
 function parseSingle(lexed: LexedAddress, names: Names, word: string, tail?: readonly string[]): Stack {
   const body = parseBody(lexed.body, names, word, tail);
-  for (const option of lexed.options) applyOption(body.stack, option, names, body.isUrl);
+  for (const option of lexed.options) {
+    // As socat: a comma too many says nothing. In a URL it may be part of the path, which must not get lost.
+    if (option.name === "" && option.value === undefined && !body.isUrl) continue;
+    applyOption(body.stack, option, names, body.isUrl);
+  }
   for (const type of body.stack.levels.map((level) => level.type)) {
     for (const [key, value] of Object.entries(type?.implies ?? {})) {
       if (getKey(body.stack, key) === undefined) setKey(body.stack, key, value);

@@ -44,6 +44,14 @@ Deno.test("parseAddress() takes text parameters whole, without quotes", () => {
   assertEquals(specOfWord("PIPE:x"), { protocol: "PIPE", filename: "x" });
 });
 
+Deno.test("parseAddress() passes over empty options, but not after a URL", () => {
+  assertEquals(specOfWord("tcp-l:80,,fork,"), { protocol: "TCP", port: 80, fork: true });
+  assertEquals(specOfWord("-,"), { protocol: "Stdio" });
+  const hint = "a comma that belongs to the URL is written %2C or \\,";
+  refuses("ws://h/a,,text", `unknown option "" of WS; ${hint}`);
+  refuses("tcp-l:80,=1", 'unknown option "" of TCP-LISTEN');
+});
+
 Deno.test("parseAddress() reads a dual address, each half with its own options", () => {
   assertEquals(specOfWord("STDIN,crnl!!TCP-L:80"), {
     protocol: "Dual",

@@ -108,12 +108,15 @@ export class Session {
       this.#connected();
       const summary = await this.#relay(opened);
       this.#status = "FINALIZING";
-      // Now only what lies behind the streams may still be there: a child that was told to end.
+      // Now only what lies behind the streams may still be there: a child that was told to end, or had failed by itself.
       const { downstream, upstream, ingress, egress } = opened;
       const stages = [...ingress.streams, ...egress.streams];
-      await Promise.allSettled([downstream, upstream, ...stages].map((stream) => stream.finished?.()));
+      const faults = await Promise.all([downstream, upstream, ...stages].map(childFault));
       for (const stream of stages) if (stream.kind === "datagram") this.#dropped += stream.dropped;
-      return this.#record(summary);
+      const error = faults.find((fault) => fault !== undefined);
+      if (summary.end === "error" || !error) return this.#record(summary);
+      error.side ??= error === faults[0] ? "downstream" : "upstream";
+      return this.#record({ ...summary, end: "error", error });
     } catch (error) {
       return this.#record({ end: "error", error, dropped: 0 });
     }
@@ -495,6 +498,16 @@ async function onSide<T>(side: "downstream" | "upstream", open: () => Promise<T>
   } catch (error) {
     if (error instanceof L7mpError) error.side ??= side;
     throw error;
+  }
+}
+
+/** The error of a program behind `stream` that had failed by itself. Waits until what lies behind the stream is gone. */
+async function childFault(stream: Stream): Promise<L7mpError | undefined> {
+  try {
+    await stream.finished?.();
+  } catch (error) {
+    // Everything else is the reason of the abort again, or has been told.
+    if (error instanceof L7mpError && error.code === "CHILD") return error;
   }
 }
 

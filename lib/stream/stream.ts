@@ -92,7 +92,8 @@ export interface ByteStream {
   /**
    * Resolves when everything behind the stream is gone (a child has exited), rejecting if that went wrong (exit
    * status not 0). Called after both directions ended, before `abort`; after the end of reading alone where an answer
-   * depends on it. May be called twice. Absent: nothing to wait for.
+   * depends on it. May be called again after `abort`: then it rejects for what had gone wrong before, or with the reason
+   * of the abort. Absent: nothing to wait for.
    */
   finished?(): Promise<void>;
 }
