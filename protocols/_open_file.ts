@@ -39,9 +39,12 @@ export function checkAccess(spec: OpenOptions, { direction }: { readonly directi
  * Opens `path`, carries out the options around it and returns its handle. Rejects with a `ConnectError` such as
  * `open("/x", O_WRONLY|O_CREAT): Permission denied`; nothing stays open then.
  */
-export async function openFile(path: string, spec: FileSpec, direction: Direction): Promise<Handle> {
+export async function openFile(path: string, given: FileSpec, direction: Direction): Promise<Handle> {
+  const access = accessOf(given, direction);
+  // The runtime does not open with O_TRUNC and O_APPEND at once.
+  const cut = access.write && given.append && given.trunc;
+  const spec = cut ? { ...given, trunc: false, ftruncate: given.ftruncate ?? 0 } : given;
   const where = inFolder(path, spec.chdir);
-  const access = accessOf(spec, direction);
   prepare(where, spec);
   const file = needsNumericFlags(spec, access)
     ? await openNumeric(where, spec, access)

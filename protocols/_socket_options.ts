@@ -8,21 +8,33 @@ const socket = "socket";
 
 /** For every socket. */
 export const bufferFields = {
-  rcvbuf: s.size({ group: socket, aliases: ["rcvbuf-late"], help: "Receive buffer of the system, in bytes" }),
-  sndbuf: s.size({ group: socket, aliases: ["sndbuf-late"], help: "Send buffer of the system, in bytes" }),
+  rcvbuf: s.size({
+    group: socket,
+    aliases: ["so-rcvbuf", "rcvbuf-late"],
+    help: "Receive buffer of the system, in bytes",
+  }),
+  sndbuf: s.size({ group: socket, aliases: ["so-sndbuf", "sndbuf-late"], help: "Send buffer of the system, in bytes" }),
 };
 
 /** For every IP socket. */
 export const ipSocketFields = {
   ...bufferFields,
-  reuseaddr: s.boolean({ group: socket, help: "Bind although an earlier connection lingers (TCP-LISTEN: on)" }),
-  reuseport: s.boolean({ group: socket, help: "Share the port with other sockets that say so" }),
-  ttl: s.integer({ min: 1, max: 255, group: socket, help: "Time to live of packets" }),
-  tos: s.integer({ min: 0, max: 255, group: socket, help: "Type of service of packets" }),
+  reuseaddr: s.boolean({
+    group: socket,
+    aliases: ["so-reuseaddr"],
+    help: "Bind although an earlier connection lingers (TCP-LISTEN: on)",
+  }),
+  reuseport: s.boolean({
+    group: socket,
+    aliases: ["so-reuseport"],
+    help: "Share the port with other sockets that say so",
+  }),
+  ttl: s.integer({ min: 1, max: 255, group: socket, aliases: ["ip-ttl"], help: "Time to live of packets" }),
+  tos: s.integer({ min: 0, max: 255, group: socket, aliases: ["ip-tos"], help: "Type of service of packets" }),
   ipv6_v6only: s.boolean({ group: socket, aliases: ["ipv6only", "v6only"], help: "IPv6 listener takes no IPv4" }),
   bindtodevice: s.string({
     group: socket,
-    aliases: ["if", "interface"],
+    aliases: ["so-bindtodevice", "if", "interface"],
     help: "Use only this network interface",
     example: "eth0",
   }),
@@ -30,8 +42,8 @@ export const ipSocketFields = {
 
 export const tcpSocketFields = {
   ...ipSocketFields,
-  nodelay: s.boolean({ default: true, group: socket, help: "Send small packets at once" }),
-  keepalive: s.boolean({ group: socket, help: "Probe idle connections" }),
+  nodelay: s.boolean({ default: true, group: socket, aliases: ["tcp-nodelay"], help: "Send small packets at once" }),
+  keepalive: s.boolean({ group: socket, aliases: ["so-keepalive"], help: "Probe idle connections" }),
   keepidle: s.integer({ min: 1, group: socket, help: "Seconds of silence before the first probe" }),
   keepintvl: s.integer({ min: 1, group: socket, help: "Seconds between probes" }),
   keepcnt: s.integer({ min: 1, group: socket, help: "Unanswered probes until the connection is lost" }),
@@ -47,7 +59,7 @@ export const backlogField = {
 export const defaultBacklog = 511;
 
 export const multicastFields = {
-  broadcast: s.boolean({ group: socket, help: "Allow sending to broadcast addresses" }),
+  broadcast: s.boolean({ group: socket, aliases: ["so-broadcast"], help: "Allow sending to broadcast addresses" }),
   ip_add_membership: s.list(s.custom("group:interface", parseMembership, printMembership), {
     group: "multicast",
     aliases: ["add-membership", "membership", "ipv6-join-group", "join-group"],

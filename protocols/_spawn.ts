@@ -13,7 +13,7 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** File mode creation mask it starts with. */
   readonly umask?: number;
-  /** Whether its standard input is ours to write; else it is empty. */
+  /** Whether its standard input is ours to write; else it shares our standard input. */
   readonly writes: boolean;
   /** Whether its standard output is ours to read; else it shares our standard output. */
   readonly reads: boolean;
@@ -58,7 +58,7 @@ function spawnPlain({ program, args, env, clearEnv, cwd, umask, writes, reads }:
     env: { ...env },
     clearEnv,
     cwd,
-    stdin: writes ? "piped" : "null",
+    stdin: writes ? "piped" : "inherit",
     stdout: reads ? "piped" : "inherit",
     stderr: "inherit",
     // A group of its own, so that ending it ends what it has started.
@@ -85,7 +85,7 @@ async function spawnNamed(options: SpawnOptions, argv0: string): Promise<Child> 
       env: clearEnv ? { ...env } : { ...Deno.env.toObject(), ...env },
       cwd,
       detached: true,
-      stdio: [writes ? "pipe" : "ignore", reads ? "pipe" : "inherit", "inherit"],
+      stdio: [writes ? "pipe" : "inherit", reads ? "pipe" : "inherit", "inherit"],
     }));
   const status = new Promise<{ code: number; signal: string | null }>((resolve) => {
     child.once("exit", (code, signal) => resolve({ code: code ?? 128, signal }));

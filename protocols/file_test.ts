@@ -81,6 +81,8 @@ Deno.test("OPEN options creat, append, trunc and excl", () =>
     assertEquals(await Deno.readTextFile(path), "Xbcabc");
     await put(await start(open, { path, trunc: true }, "write"), "new");
     assertEquals(await Deno.readTextFile(path), "new");
+    await put(await start(open, { path, trunc: true, append: true }, "write"), "newer");
+    assertEquals(await Deno.readTextFile(path), "newer");
     const error = await assertRejects(() => start(open, { path, creat: true, excl: true }, "write"), ConnectError);
     assertEquals([error.code, error.message], ["EEXIST", `open("${path}", O_WRONLY|O_CREAT|O_EXCL): File exists`]);
     await put(await start(open, { path: `${path}2`, creat: true, excl: true }, "write"), "x");

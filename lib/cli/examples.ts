@@ -1,5 +1,5 @@
 /** Makes up a command line that shows a type or an option; a test checks that each is accepted. */
-import { listenOptions } from "../config/engine_options.ts";
+import { listenOptions, retryFields } from "../config/engine_options.ts";
 import type { AddressType, Direction } from "../protocol.ts";
 import type { OptionEntry, TypeEntry } from "./catalog.ts";
 import type { OverlayEntry } from "./overlays.ts";
@@ -26,7 +26,7 @@ const oneWay: Readonly<Record<string, Direction>> = { rdonly: "read", wronly: "w
 
 /** Options that only the first address can have. */
 const firstOnly: ReadonlySet<string> = new Set(
-  Object.keys(listenOptions.fields).map((key) => key.replaceAll("_", "-")),
+  Object.keys(listenOptions.fields).filter((key) => !(key in retryFields)).map((key) => key.replaceAll("_", "-")),
 );
 
 /** A command line with this overlay, and with this option of it where one is given. */

@@ -39,7 +39,11 @@ export function applyDefaults(stack: Stack, place: Place, defaults: Defaults): v
   }
   for (const level of stack.levels) requestDefaults(level, stack.role, defaults);
   if (defaults.compat === "socat") {
-    if (knowsKey(stack, "nodelay") && getKey(stack, "nodelay") === undefined) setKey(stack, "nodelay", false);
+    const set = (key: string, value: unknown) => {
+      if (knowsKey(stack, key) && getKey(stack, key) === undefined) setKey(stack, key, value);
+    };
+    set("nodelay", false);
+    set("http_version", "1.0");
     const datagram = stack.levels.length === 1 && outer.protocol?.kind === "datagram";
     if (datagram && outer.settings.fork === true) outer.settings.idle_timeout ??= "0s";
   }

@@ -29,6 +29,14 @@ export type StreamOptions = s.SpecOf<typeof streamOptions>;
 
 const net = s.custom("net", parseNet, printNet);
 
+/** For everything that is opened: a connector connects, a listener binds its address. */
+export const retryFields = {
+  retry: s.integer({ min: 0, group: "connecting", help: "Try a failed open this many times more" }),
+  forever: s.boolean({ group: "connecting", help: "Try a failed open for ever" }),
+  interval: s.duration({ group: "connecting", aliases: ["intervall"], help: "Wait between tries (default 1)" }),
+  backoff: s.duration({ group: "connecting", help: "Double the interval up to this, with jitter" }),
+};
+
 /** For listeners. */
 export const listenOptions = s.object({
   fork: s.boolean({ group: "listening", help: "Serve many sessions, not only the first" }),
@@ -46,6 +54,7 @@ export const listenOptions = s.object({
   }),
   range: s.list(net, { group: "listening", help: "Serve only peers in this network; repeatable" }),
   sourceport: s.integer({ min: 0, max: 65535, group: "listening", aliases: ["sp"], help: "Serve only this peer port" }),
+  ...retryFields,
 });
 export type ListenOptions = s.SpecOf<typeof listenOptions>;
 
@@ -58,10 +67,7 @@ export const connectOptions = s.object({
     aliases: ["max-sessions", "conncap"],
     help: "With fork: sessions at a time",
   }),
-  retry: s.integer({ min: 0, group: "connecting", help: "Try a failed open this many times more" }),
-  forever: s.boolean({ group: "connecting", help: "Try a failed open for ever" }),
-  interval: s.duration({ group: "connecting", aliases: ["intervall"], help: "Wait between tries (default 1)" }),
-  backoff: s.duration({ group: "connecting", help: "Double the interval up to this, with jitter" }),
+  ...retryFields,
   connect_timeout: s.duration({ group: "connecting", help: "Limit for opening, name resolution included" }),
   reconnect: s.attempts({
     group: "connecting",

@@ -7,7 +7,7 @@ import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/
 import type { Stream } from "../stream/stream.ts";
 import { refusalOf } from "./admission.ts";
 import { LinkedAbort } from "./linked_abort.ts";
-import { longestTimerMs } from "./retry.ts";
+import { longestTimerMs, retryOf, withRetry } from "./retry.ts";
 
 /**
  * Connects `endpoint`, which is not dual; `readbytes` is left to the caller. With `timeoutMs` above 0 the whole of it is
@@ -88,13 +88,13 @@ export async function prepare(endpoint: Endpoint, context: Context): Promise<voi
   }
 }
 
-/** Opens the listening socket of `endpoint`; layers wait for `welcome`. */
+/** Opens the listening socket of `endpoint`, tried again as its options say; layers wait for `welcome`. */
 export async function listen(endpoint: Endpoint, context: Context): Promise<Listener> {
   if ("dual" in endpoint.source || !endpoint.source.protocol.listen) {
     throw new ConfigError(`${endpoint.name}: cannot listen`);
   }
   const { protocol, spec } = endpoint.source;
-  return await protocol.listen!(spec, context);
+  return await withRetry(() => protocol.listen!(spec, context), retryOf(endpoint.listen), context.signal, context.log);
 }
 
 /**

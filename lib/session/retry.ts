@@ -10,7 +10,7 @@ export const longestTimerMs = 2 ** 31 - 1;
 export const noRetry: Retry = { count: 0, intervalMs: 1000, timeoutMs: 0 };
 
 /** What the options of an address ask for; those of address2 stand in its route. */
-export function retryOf(options: ConnectOptions | undefined): Retry {
+export function retryOf(options: Partial<ConnectOptions> | undefined): Retry {
   const { retry = 0, forever, interval = 1000, backoff, connect_timeout = 0 } = options ?? {};
   const { reconnect = 0, reconnect_on = "any", reconnect_buffer = reconnectBufferBytes } = options ?? {};
   return {

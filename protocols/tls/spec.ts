@@ -113,8 +113,13 @@ export const tlsSpec = s.object({
     help: "SHA-256 of the peer's certificate; alone it stands for the check of issuer and name; repeatable",
     example: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
   }),
-  snihost: s.string({ group: connecting, help: "Name to ask the server for, if not the host", example: "example.org" }),
-  nosni: s.boolean({ group: connecting, aliases: ["no-sni"], help: "Ask the server for no name" }),
+  snihost: s.string({
+    group: connecting,
+    aliases: ["openssl-snihost"],
+    help: "Name to ask the server for, if not the host",
+    example: "example.org",
+  }),
+  nosni: s.boolean({ group: connecting, aliases: ["no-sni", "openssl-no-sni"], help: "Ask the server for no name" }),
   alpn: s.string({
     group: tls,
     help: "Protocols to offer or to choose from, with commas between",
@@ -122,13 +127,13 @@ export const tlsSpec = s.object({
   }),
   min_proto_version: version({
     group: tls,
-    aliases: ["min-version"],
+    aliases: ["openssl-min-proto-version", "min-version"],
     help: "Oldest version of TLS",
     example: "TLS1.3",
   }),
   max_proto_version: version({
     group: tls,
-    aliases: ["max-version"],
+    aliases: ["openssl-max-proto-version", "max-version"],
     help: "Newest version of TLS",
     example: "TLS1.2",
   }),

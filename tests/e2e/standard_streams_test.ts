@@ -107,6 +107,17 @@ acceptance("E12", "words after -- reach the program untouched", async (run) => {
   assertEquals(await run.out(args), "a b|c,d:e|");
 });
 
+for (const program of ["EXEC:cat", "SYSTEM:cat"]) {
+  acceptance(program, "a program that is only read shares standard input", async (run) => {
+    assertEquals(await run.out(["-u", program, "STDOUT"], { input: "from above\n" }), "from above\n");
+    assertEquals(await run.out([`${program}!!STDOUT`, "PIPE"], { input: "and through\n" }), "and through\n");
+  }, { socat: "any" });
+}
+
+acceptance("EXEC with argv0", "a program that is only read shares standard input", async (run) => {
+  assertEquals(await run.out(["-u", "EXEC:cat,argv0=dog", "STDOUT"], { input: "from above\n" }), "from above\n");
+});
+
 acceptance("E13", "TEXT gives its text, DISCARD swallows", async (run) => {
   assertEquals(await run.out(["-u", "TEXT:hi there", "-"]), "hi there");
   assertEquals(await run.out(["-", "DISCARD"], { input: "x" }), "");

@@ -114,6 +114,20 @@ acceptance("E22", "retries are silent and succeed once the server is there", asy
   assertEquals(client.stdout, "x");
 }, both);
 
+acceptance("retry on a listener", "waits for the port to become free", async (run) => {
+  const port = run.port();
+  const taken = Deno.listen({ hostname: "127.0.0.1", port });
+  const words = (more: string) => [`TCP-LISTEN:${port},bind=127.0.0.1${more}`, "PIPE"];
+  await run.out(words(""), { code: 1, stderr: / E .*Address already in use/ });
+  const listener = run.spawn(words(",retry=100,interval=0.1"));
+  await delay(500);
+  assert(listener.running, listener.describe());
+  taken.close();
+  const client = ["-", `TCP:127.0.0.1:${port},retry=100,interval=0.1`];
+  assertEquals(await run.out(client, { input: "x" }), "x");
+  await listener.end();
+}, { socat: "any" });
+
 acceptance("E23", "a peer out of range is refused, the listener lives", async (run) => {
   const port = run.port();
   const listener = await run.serve([`TCP-L:${port},fork,range=127.0.0.2/32`, "PIPE"], { tcp: port }, {
