@@ -90,14 +90,11 @@ export interface LexedAddress {
   readonly options: readonly { readonly name: string; readonly value?: string }[];
 }
 
-/**
- * Cuts an address into its halves (two where it is dual), and these into body and options. Nothing between two commas,
- * or after the last one, is no option: scripts write `tcp:host:80,$OPTIONS`.
- */
+/** Cuts an address into its halves (two where it is dual), and these into body and options. */
 export function lexAddress(address: string): LexedAddress[] {
   return split(tokenize(address), "!!").map((half) => {
     const [body, ...options] = split(half, ",");
-    return { body: body!, options: options.map(textOf).filter((option) => option !== "").map(lexOption) };
+    return { body: body!, options: options.map((option) => lexOption(textOf(option))) };
   });
 }
 
