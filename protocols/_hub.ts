@@ -134,6 +134,7 @@ class Shared {
         kind: "datagram",
         ...common,
         maxDatagramBytes: stream.maxDatagramBytes,
+        takesText: stream.takesText,
         get dropped() {
           return queue.dropped;
         },

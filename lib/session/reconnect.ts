@@ -351,11 +351,13 @@ class ReconnectingDatagrams extends Reconnecting<DatagramStream> implements Data
   constructor(first: DatagramStream, options: ReconnectOptions) {
     super(first, options);
     this.maxDatagramBytes = first.maxDatagramBytes;
+    this.takesText = first.takesText;
     this.staysOpen = first.staysOpen;
     this.#kept = new DatagramBacklog(options.policy.bufferBytes);
   }
 
   readonly maxDatagramBytes?: number;
+  readonly takesText?: boolean;
   readonly staysOpen?: boolean;
 
   protected get keptAmount(): number {

@@ -24,6 +24,7 @@ export function delegateDatagrams(stream: DatagramStream, changes: Partial<Datag
     kind: "datagram",
     info: stream.info,
     maxDatagramBytes: stream.maxDatagramBytes,
+    takesText: stream.takesText,
     get staysOpen() {
       return stream.staysOpen;
     },

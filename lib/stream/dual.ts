@@ -29,6 +29,7 @@ export function dual(reading: Stream, writing: Stream): Stream {
       ...shared,
       kind: "datagram",
       maxDatagramBytes: writing.maxDatagramBytes,
+      takesText: writing.takesText,
       get dropped() {
         return reading.dropped + writing.dropped;
       },

@@ -5,8 +5,9 @@
 import { L7mpError, type Side } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { Chain } from "./chain.ts";
+import { longestCharacterBytes, wholeCharacters } from "./characters.ts";
 import { isNativeByteHandle, type NativeByteHandle, wouldBlock } from "./native_handle.ts";
-import type { ByteStream, Datagram, Stream, StreamKind } from "./stream.ts";
+import type { ByteStream, Datagram, DatagramStream, Stream, StreamKind } from "./stream.ts";
 
 /** Sees what is about to be written; must not keep it. */
 export type Tap = (data: Uint8Array) => void;
@@ -59,8 +60,11 @@ export function pump(source: Stream, sink: Stream, options: PumpOptions): Promis
 }
 
 async function plainLoop(source: Stream, sink: Stream, options: PumpOptions): Promise<void> {
-  const { sides, steps, activity } = options;
+  const { sides, payload, activity } = options;
   const write = writer(sink, options);
+  const steps = sink.kind === "datagram" && sink.takesText && payload === "byte"
+    ? [...options.steps, wholeCharacters(blockLimit(sink, options))]
+    : options.steps;
   const chain = steps.length > 0 ? new Chain(steps) : undefined;
   for (;;) {
     const batch = await from(sides.source, source.kind === "byte" ? readBlock(source) : source.receive());
@@ -153,7 +157,7 @@ function writer(sink: Stream, options: PumpOptions): (batch: readonly Datagram[]
       }
     };
   }
-  const limit = Math.min(blockBytes, sink.maxDatagramBytes ?? messageBlockBytes);
+  const limit = blockLimit(sink, options);
   return async (batch) => {
     const ready = payload === "byte"
       ? Array.from(pieces(batch, limit), (data) => ({ data }))
@@ -169,6 +173,12 @@ function writer(sink: Stream, options: PumpOptions): (batch: readonly Datagram[]
     flow.bytes += bytes;
     flow.messages += ready.length - (sink.dropped - dropped);
   };
+}
+
+/** Largest message that a block of bytes becomes. */
+function blockLimit(sink: DatagramStream, { blockBytes = Infinity }: PumpOptions): number {
+  const most = Math.min(blockBytes, sink.maxDatagramBytes ?? messageBlockBytes);
+  return sink.takesText ? Math.max(most, longestCharacterBytes) : most;
 }
 
 /** The bytes of a batch in blocks of at most `limit`. */

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EndedError, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
-import { delegateBytes } from "./delegate.ts";
+import { delegateBytes, delegateDatagrams } from "./delegate.ts";
 import { bytePair, datagramPair } from "./memory.ts";
 import { type DirectionOptions, noFlows, relay, type RelayOptions, type RelaySummary } from "./relay.ts";
 import type { ByteStream, DatagramStream, Stream } from "./stream.ts";
@@ -48,6 +48,25 @@ async function receiveAll(stream: DatagramStream): Promise<string[]> {
   }
   return all;
 }
+
+Deno.test("relay() cuts bytes between characters for a target that takes only text", async () => {
+  for (const blockBytes of [undefined, 5]) {
+    const [client, downstream] = bytePair();
+    const [server, upstream] = datagramPair();
+    const { done } = start(downstream, delegateDatagrams(upstream, { takesText: true }), { blockBytes });
+    const written = encode("a\u20ac\u20acb\u20ac");
+    const parts = receiveAll(server);
+    for (const part of [written.subarray(0, 3), written.subarray(3, 10), written.subarray(10)]) {
+      await client.write(part);
+    }
+    await client.closeWrite();
+    const received = await parts;
+    assertEquals(received.join(""), "a\u20ac\u20acb\u20ac");
+    assert(received.every((text) => !text.includes("\ufffd") && encode(text).length <= (blockBytes ?? Infinity)));
+    await server.closeWrite();
+    await done;
+  }
+});
 
 Deno.test("relay() half-closes upstream when downstream ends, and goes on the other way", async () => {
   const { client, server, done, flows } = joined();

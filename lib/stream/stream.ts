@@ -117,6 +117,8 @@ export interface DatagramStream {
   readonly native?: unknown;
   /** Largest datagram `send` can take, in bytes (UDP: 65507). Absent: no limit of its own. */
   readonly maxDatagramBytes?: number;
+  /** Takes only text: what comes as bytes is cut to messages between characters. */
+  readonly takesText?: boolean;
   /** Datagrams this stream could not keep or send (queue full, too big), so far. */
   readonly dropped: number;
   /** All that arrived together, one or more, in order of arrival; `null` is the end. At most one call may be pending. */

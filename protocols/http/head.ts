@@ -11,6 +11,7 @@
  */
 import { LimitError, ProtocolError } from "../../lib/errors.ts";
 import { Accumulator } from "../../lib/stream/accumulator.ts";
+import { isToken } from "./token.ts";
 
 /** One header line: the name as it was written, and the value without the whitespace around it. */
 export type HeaderLine = readonly [name: string, value: string];
@@ -137,12 +138,6 @@ export class ResponseHeadReader extends Reader<ResponseHead> {
   }
 }
 
-/** A word of RFC 9110 section 5.6.2: the name of a header, of a subprotocol. */
-export function isToken(text: string): boolean {
-  return token.test(text);
-}
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // Octets above 127 are opaque, as in header values (RFC 9110 section 5.5): some clients send a path in UTF-8.
 const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~\x80-\xff]+) HTTP\/(1\.[01])$/;
 // Several spaces, and none after the code, are accepted: there are servers that write so.

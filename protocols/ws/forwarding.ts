@@ -10,7 +10,8 @@ import {
   withTrace,
 } from "../http/forwarding.ts";
 import { ConnectError } from "../../lib/errors.ts";
-import { type HeaderLine, isToken } from "../http/head.ts";
+import type { HeaderLine } from "../http/head.ts";
+import { isToken } from "../http/token.ts";
 import { commaList } from "./spec.ts";
 
 export interface CallersHandshake {

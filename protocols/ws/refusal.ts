@@ -2,8 +2,9 @@
 import { ProtocolError } from "../../lib/errors.ts";
 import { hasOneHost, isPath, pathOf } from "../http/admission.ts";
 import { requestFraming } from "../http/framing.ts";
-import { type HeaderLine, isToken, listOf, type RequestHead } from "../http/head.ts";
+import { type HeaderLine, listOf, type RequestHead } from "../http/head.ts";
 import type { Refusal } from "../http/refusal.ts";
+import { isToken } from "../http/token.ts";
 import { commaList, type WsSpec } from "./spec.ts";
 
 /** Checks a request against RFC 6455 section 4.2.1 and the listener's settings. Undefined: fine. */

@@ -3,8 +3,8 @@ import { ConfigError } from "../../lib/errors.ts";
 import type { AddressType } from "../../lib/protocol.ts";
 import * as s from "../../lib/schema.ts";
 import { checkRole } from "../_socket_options.ts";
-import { isToken } from "../http/head.ts";
 import { headerOption, oneLine, requestFields } from "../http/request_options.ts";
+import { isToken } from "../http/token.ts";
 import { isSendableCloseCode } from "./close_codes.ts";
 
 const connecting = "connecting";

@@ -45,6 +45,7 @@ export class WebSocketStream implements DatagramStream {
   readonly kind = "datagram";
   readonly info: StreamInfo;
   readonly finished?: () => Promise<void>;
+  readonly takesText: boolean;
   dropped = 0;
   readonly #parts: WebSocketParts;
   readonly #heartbeat: Heartbeat;
@@ -71,6 +72,7 @@ export class WebSocketStream implements DatagramStream {
     this.#parts = parts;
     this.info = parts.info;
     this.#frames = new FrameWriter(parts.role === "connect");
+    this.takesText = spec.text === true || (!spec.binary && context.http?.messageType === "text");
     if (lower.finished) this.finished = () => lower.finished!();
     const timeoutMs = spec.ping_timeout ?? context.http?.pingTimeoutMs;
     this.#heartbeat = new Heartbeat({
@@ -206,7 +208,7 @@ export class WebSocketStream implements DatagramStream {
   #isBinary({ data, meta }: Datagram): boolean | undefined {
     const { spec, context } = this.#parts;
     if (meta?.type !== undefined) return meta.type === "binary";
-    if (spec.text || (!spec.binary && context.http?.messageType === "text")) {
+    if (this.takesText) {
       if (isUtf8(data)) return false;
       this.dropped++;
       const message = `${this.info.name}: message of ${data.length} bytes is not UTF-8, so it cannot be text; dropped`;
