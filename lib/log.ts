@@ -19,7 +19,8 @@ export interface LogOptions {
   readonly pid: number;
   /** Takes one finished line, without a newline. */
   write(line: string): void;
-  now?(): Date;
+  /** Milliseconds since 1970, with their fraction. */
+  now?(): number;
 }
 
 /** Notices of things that every session does. */
@@ -93,23 +94,52 @@ export class Log {
   #line(level: Level | "fatal", event: string, message: string, fields: Fields | undefined): void {
     if (level !== "fatal" && !this.enabled(level)) return;
     const { format, program, pid, microseconds, now } = this.#options;
-    const time = now?.() ?? new Date();
+    const time = now?.() ?? preciseNow();
     if (format === "json") {
       const own = { ...this.#fields, ...this.#later?.(), ...fields };
-      const line = { time: time.toISOString(), level, event, message, program, pid, ...own };
+      const line = { time: isoTime(time, microseconds), level, event, message, program, pid, ...own };
       this.#options.write(JSON.stringify(line));
     } else {
-      this.#options.write(`${timestamp(time, microseconds)} ${program}[${pid}] ${letters[level]} ${escape(message)}`);
+      const head = `${timestamp(time, microseconds)} ${escape(program)}[${pid}]`;
+      this.#options.write(`${head} ${letters[level]} ${escape(message)}`);
     }
   }
 }
 
+/**
+ * The time of day in milliseconds since 1970, with a fraction, which `Date` has not. After somebody has set the clock, or
+ * the machine has slept, whole milliseconds: the finer clock goes on as if nothing had happened.
+ */
+export function preciseNow(): number {
+  const coarse = Date.now();
+  const fine = performance.timeOrigin + performance.now();
+  return Math.abs(fine - coarse) < agreementMs ? fine : coarse;
+}
+
+/** `Date` cuts a fraction off, and time passes between the two looks. */
+const agreementMs = 3;
+
 /** Local time as socat prints it: `2026/11/21 23:15:03`, with `microseconds` six more digits. */
-export function timestamp(time: Date, microseconds: boolean): string {
+export function timestamp(ms: number, microseconds: boolean): string {
+  const { time, fraction } = parts(ms);
   const two = (n: number) => String(n).padStart(2, "0");
   const date = `${time.getFullYear()}/${two(time.getMonth() + 1)}/${two(time.getDate())}`;
   const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
-  return `${date} ${clock}${microseconds ? `.${String(time.getMilliseconds()).padStart(3, "0")}000` : ""}`;
+  return `${date} ${clock}${microseconds ? `.${fraction}` : ""}`;
+}
+
+/** UTC: `2026-11-21T23:15:03.209Z`, with `microseconds` three more digits. */
+function isoTime(ms: number, microseconds: boolean): string {
+  const { time, fraction } = parts(ms);
+  const iso = time.toISOString();
+  return microseconds ? iso.replace(/\d{3}Z$/, `${fraction}Z`) : iso;
+}
+
+/** The second `ms` lies in, to the millisecond, and the six digits of its fraction. */
+function parts(ms: number): { readonly time: Date; readonly fraction: string } {
+  // One rounding for both, so that they cannot disagree about the second.
+  const microseconds = Math.round(ms * 1000);
+  return { time: new Date(Math.floor(microseconds / 1000)), fraction: String(microseconds % 1e6).padStart(6, "0") };
 }
 
 function escape(text: string): string {

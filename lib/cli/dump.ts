@@ -2,7 +2,7 @@
  * `-v` and `-x`: transferred data for people, in socat's form. Each block is a header with the number of bytes and
  * their offsets in their direction, then the data as text, in hex, or both side by side.
  */
-import { timestamp } from "../log.ts";
+import { preciseNow, timestamp } from "../log.ts";
 
 export type DumpFormat = "text" | "hex" | "both";
 export type Tap = (direction: "ltr" | "rtl", data: Uint8Array) => void;
@@ -11,7 +11,8 @@ export interface DumpOptions {
   readonly format: DumpFormat;
   /** Takes one whole block. */
   write(block: string): void;
-  now?(): Date;
+  /** Milliseconds since 1970, with their fraction. */
+  now?(): number;
 }
 
 const namedEscapes: Readonly<Record<number, string>> = {
@@ -33,7 +34,7 @@ export function dumpTap({ format, write, now }: DumpOptions): Tap {
     const from = offsets[direction];
     offsets[direction] += data.length;
     const arrow = direction === "ltr" ? ">" : "<";
-    const time = timestamp(now?.() ?? new Date(), true);
+    const time = timestamp(now?.() ?? preciseNow(), true);
     write(`${arrow} ${time}  length=${data.length} from=${from} to=${from + data.length - 1}\n${body(data)}`);
   };
 }

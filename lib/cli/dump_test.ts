@@ -9,7 +9,7 @@ function dump(format: DumpFormat, pieces: readonly (readonly ["ltr" | "rtl", str
   const tap = dumpTap({
     format,
     write: (block) => blocks.push(block),
-    now: () => new Date(2026, 10, 21, 23, 15, 7, 209),
+    now: () => new Date(2026, 10, 21, 23, 15, 7).getTime() + 0.209,
   });
   for (const [direction, data] of pieces) tap(direction, typeof data === "string" ? encoder.encode(data) : data);
   return blocks.join("");
@@ -18,8 +18,8 @@ function dump(format: DumpFormat, pieces: readonly (readonly ["ltr" | "rtl", str
 Deno.test("dumpTap() as text escapes what does not print and adds no newline", () => {
   assertEquals(
     dump("text", [["ltr", "hello\n"], ["rtl", "\ta\x07\b\v\f\r\\\x1b\x7f"]]),
-    "> 2026/11/21 23:15:07.209000  length=6 from=0 to=5\nhello\n" +
-      "< 2026/11/21 23:15:07.209000  length=10 from=0 to=9\n\ta\\a\\b\\v\\f\\r\\\\..",
+    "> 2026/11/21 23:15:07.000209  length=6 from=0 to=5\nhello\n" +
+      "< 2026/11/21 23:15:07.000209  length=10 from=0 to=9\n\ta\\a\\b\\v\\f\\r\\\\..",
   );
 });
 
