@@ -4,7 +4,7 @@ import { ConnectError, L7mpError, LimitError, StreamError } from "./errors.ts";
 import type { Context, Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
 import { connect, isBare, listen, prepare } from "./session/open.ts";
-import { longestTimerMs, sleep } from "./session/retry.ts";
+import { sleep } from "./session/retry.ts";
 import { contextOf, type SessionEnvironment } from "./session/environment.ts";
 import { asL7mpError, type SessionRecord, stopped } from "./session/record.ts";
 import { type Sequence, Session } from "./session/session.ts";
@@ -13,6 +13,7 @@ import { Slots } from "./session/slots.ts";
 import { type ServedListener, servePlanned } from "./session/way.ts";
 import { type Flows, noFlows } from "./stream/relay.ts";
 import type { SocketAddress, StreamInfo } from "./stream/stream.ts";
+import { after, type Timer } from "./stream/timer.ts";
 
 export interface ProxyEvents {
   /** A session begins; its way is not known yet. */
@@ -76,7 +77,7 @@ export class Proxy {
   readonly #tallies = new Map<string, Tally>();
   readonly #sessions = new Map<string, Running>();
   /** Sessions that have ended and are still shown, oldest first, with what forgets them. */
-  readonly #tracked = new Map<string, { readonly session: Session; readonly timer: ReturnType<typeof setTimeout> }>();
+  readonly #tracked = new Map<string, { readonly session: Session; readonly timer: Timer }>();
   readonly #shared = new WeakMap<object, unknown>();
   readonly #totals = { ...noFlows(), dropped: 0 };
   #sessionEnded = Promise.withResolvers<void>();
@@ -214,7 +215,7 @@ export class Proxy {
 
   /** A session that has ended is shown no longer. */
   forget(name: string): void {
-    clearTimeout(this.#tracked.get(name)?.timer);
+    this.#tracked.get(name)?.timer.stop();
     this.#tracked.delete(name);
   }
 
@@ -223,7 +224,7 @@ export class Proxy {
     const reason = new StreamError("stopping", { code: stopped });
     this.#stopping.abort(reason);
     for (const { closing } of this.#served.values()) closing.abort(reason);
-    for (const { timer } of this.#tracked.values()) clearTimeout(timer);
+    for (const { timer } of this.#tracked.values()) timer.stop();
     this.#tracked.clear();
     const all = this.#allEnded();
     if (graceMs > 0 && this.#sessions.size > 0) {
@@ -440,10 +441,10 @@ export class Proxy {
     if (trackMs <= 0 || this.#stopping.signal.aborted) return;
     for (const [name, { timer }] of this.#tracked) {
       if (this.#tracked.size < mostTracked) break;
-      clearTimeout(timer);
+      timer.stop();
       this.#tracked.delete(name);
     }
-    const timer = setTimeout(() => this.#tracked.delete(session.name), Math.min(trackMs, longestTimerMs));
+    const timer = after(trackMs, () => this.#tracked.delete(session.name));
     this.#tracked.set(session.name, { session, timer });
   }
 }

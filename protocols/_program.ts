@@ -4,6 +4,7 @@ import type { Context } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { AbortGate } from "../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../lib/stream/stream.ts";
+import { after } from "../lib/stream/timer.ts";
 import { inFolder } from "./_file_options.ts";
 import { programEnvironment } from "./_program_environment.ts";
 import { type Child, spawn } from "./_spawn.ts";
@@ -254,9 +255,9 @@ class ProgramStream implements ByteStream {
     if (this.#options.end_close) return this.#child.forget();
     if (this.#exited) return this.#judge(await this.#child.status);
     this.#signal("SIGTERM");
-    const timer = setTimeout(() => this.#signal("SIGKILL"), this.#options.kill_after ?? 1000);
+    const timer = after(this.#options.kill_after ?? 1000, () => this.#signal("SIGKILL"));
     await this.#child.status;
-    clearTimeout(timer);
+    timer.stop();
   }
 
   /** To the whole group; one that is gone already is well. */

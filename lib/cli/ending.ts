@@ -1,6 +1,7 @@
 /** Decides when and with which status the program ends. The first reason counts; sessions are given up after a limit. */
 import type { L7mpError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { after, type Timer } from "../stream/timer.ts";
 import { internalError } from "./internal_error.ts";
 import type { EndingSignal } from "./signals.ts";
 
@@ -30,7 +31,7 @@ export class Ending {
   readonly #options: EndingOptions;
   readonly #done = Promise.withResolvers<number>();
   #ending = false;
-  #limit: ReturnType<typeof setTimeout> | undefined;
+  #limit: Timer | undefined;
 
   constructor(target: Endable, options: EndingOptions) {
     this.#target = target;
@@ -75,8 +76,7 @@ export class Ending {
       this.byFault(error);
       this.#finish(status);
     });
-    if (graceMs === 0) this.#giveUpLater(status);
-    else if (graceMs < Infinity) this.#giveUpLater(status, graceMs);
+    this.#giveUpLater(status, graceMs);
   }
 
   #cut(status: number): void {
@@ -85,12 +85,12 @@ export class Ending {
   }
 
   #giveUpLater(status: number, graceMs = 0): void {
-    clearTimeout(this.#limit);
-    this.#limit = setTimeout(() => this.#finish(status), graceMs + this.#options.cutLimitMs);
+    this.#limit?.stop();
+    this.#limit = after(graceMs + this.#options.cutLimitMs, () => this.#finish(status));
   }
 
   #finish(status: number): void {
-    clearTimeout(this.#limit);
+    this.#limit?.stop();
     this.#done.resolve(status);
   }
 }

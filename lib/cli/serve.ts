@@ -3,6 +3,7 @@ import type { Plan } from "../config/plan.ts";
 import type { L7mpError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Proxy, type ProxyEvents, type ProxyOptions } from "../proxy.ts";
+import { after } from "../stream/timer.ts";
 import type { LogSettings } from "./admin_settings.ts";
 import { announcement } from "./announce.ts";
 import type { Arguments } from "./arguments.ts";
@@ -72,12 +73,12 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
     reload: service.reload && (() => service.reload!()),
   });
   const releaseFaults = handleFaults((error) => ending.byFault(error));
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => ending.byTimeout(timeoutMs), timeoutMs);
+  const timer = after(timeoutMs ?? Infinity, () => ending.byTimeout(timeoutMs!));
   try {
     service.run(proxy).then(({ error }) => ending.byItself(error), (error) => ending.byFault(error));
     return await ending.status;
   } finally {
-    clearTimeout(timer);
+    timer.stop();
     releaseFaults();
     releaseSignals();
     await service.close?.();

@@ -3,6 +3,7 @@ import type { Endpoint } from "../config/plan.ts";
 import { ConnectError, L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Incoming, Listener } from "../protocol.ts";
+import { after } from "../stream/timer.ts";
 import { isToldLater, refusalOf } from "./admission.ts";
 import { sleep } from "./retry.ts";
 
@@ -49,7 +50,7 @@ export class Callers {
     const onAbort = () => reject(this.#signal.reason);
     this.#signal.addEventListener("abort", onAbort);
     const late = new ConnectError("accept: Connection timed out (accept-timeout)", { code: "ETIMEDOUT" });
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => reject(late), timeoutMs);
+    const timer = after(timeoutMs ?? Infinity, () => reject(late));
     try {
       this.#signal.throwIfAborted();
       for (;;) {
@@ -62,7 +63,7 @@ export class Callers {
         if (!caller || await this.#allowed(caller)) return caller;
       }
     } finally {
-      clearTimeout(timer);
+      timer.stop();
       this.#signal.removeEventListener("abort", onAbort);
     }
   }

@@ -7,10 +7,10 @@ import type { Stream } from "../stream/stream.ts";
 
 /**
  * The source and the way of a direction that ends after one message. Where steps make messages of a byte stream it is
- * the first they make, otherwise the first message or block of the source.
+ * the first they make, otherwise the first message or block, of at most `blockBytes`, of the source.
  */
-export function oneMessage(source: Stream, way: DirectionOptions): [Stream, DirectionOptions] {
-  if (source.kind !== "byte" || way.payload !== "datagram") return [limitMessages(source), way];
+export function oneMessage(source: Stream, way: DirectionOptions, blockBytes?: number): [Stream, DirectionOptions] {
+  if (source.kind !== "byte" || way.payload !== "datagram") return [limitMessages(source, blockBytes), way];
   let over = false;
   // What the steps still hold belongs to later messages: they are not asked for it.
   const steps = way.steps.map((step): Step => ({

@@ -5,9 +5,10 @@ import { ConfigError, ConnectError } from "../errors.ts";
 import type { Context, Incoming, Listener } from "../protocol.ts";
 import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
 import type { Stream } from "../stream/stream.ts";
+import { after } from "../stream/timer.ts";
 import { refusalOf } from "./admission.ts";
 import { LinkedAbort } from "./linked_abort.ts";
-import { longestTimerMs, retryOf, withRetry } from "./retry.ts";
+import { retryOf, withRetry } from "./retry.ts";
 
 /**
  * Connects `endpoint`, which is not dual; `readbytes` is left to the caller. With `timeoutMs` above 0 the whole of it is
@@ -15,17 +16,17 @@ import { longestTimerMs, retryOf, withRetry } from "./retry.ts";
  */
 export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 0): Promise<Stream> {
   const progress = { step: "" };
-  if (timeoutMs <= 0 || timeoutMs === Infinity) return await connectStack(endpoint, context, progress);
+  if (timeoutMs <= 0) return await connectStack(endpoint, context, progress);
   using limit = new LinkedAbort(context.signal);
-  const timer = setTimeout(() => {
+  const timer = after(timeoutMs, () => {
     const seconds = timeoutMs / 1000;
     const text = `connect(${endpoint.name}): Connection timed out after ${seconds} s (connect-timeout)`;
     limit.abort(new ConnectError(`${text}, step: ${progress.step}`, { code: "ETIMEDOUT" }));
-  }, Math.min(timeoutMs, longestTimerMs));
+  });
   try {
     return await connectStack(endpoint, { ...context, signal: limit.signal }, progress);
   } finally {
-    clearTimeout(timer);
+    timer.stop();
   }
 }
 

@@ -3,9 +3,7 @@ import type { ConnectOptions } from "../config/engine_options.ts";
 import { reconnectBufferBytes, type Retry } from "../config/plan.ts";
 import { L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-
-/** Timers hold 32-bit milliseconds: 24 days. Who asks for more gets that. */
-export const longestTimerMs = 2 ** 31 - 1;
+import { after } from "../stream/timer.ts";
 
 export const noRetry: Retry = { count: 0, intervalMs: 1000, timeoutMs: 0 };
 
@@ -95,18 +93,18 @@ export class Waits {
   }
 }
 
-/** Waits `ms`, 24 days at most; rejects with the signal's reason as soon as it aborts. */
+/** Waits `ms`; rejects with the signal's reason as soon as it aborts. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const onAbort = () => {
-      clearTimeout(timer);
+      timer.stop();
       reject(signal.reason);
     };
-    const timer = setTimeout(() => {
+    const timer = after(ms, () => {
       signal.removeEventListener("abort", onAbort);
       resolve();
-    }, Math.min(ms, longestTimerMs));
+    });
     signal.addEventListener("abort", onAbort, { once: true });
   });
 }

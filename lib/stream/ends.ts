@@ -1,6 +1,7 @@
 /** Options that change how a stream ends: `ignoreeof`, `null-eof`, `readbytes`, `-1`, `shut-*`. Each wraps a stream. */
 import { delegateBytes, delegateDatagrams } from "./delegate.ts";
 import type { ByteStream, Datagram, DatagramStream, Ending, Stream } from "./stream.ts";
+import { after } from "./timer.ts";
 
 /** Reads again every `pollMs` after an end, until the stream is aborted (`ignoreeof`). */
 export function ignoreEnd(stream: Stream, pollMs: number): Stream {
@@ -24,11 +25,11 @@ export function ignoreEnd(stream: Stream, pollMs: number): Stream {
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      clearTimeout(timer);
+      timer.stop();
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = after(ms, done);
     signal.addEventListener("abort", done);
   });
 }
@@ -65,19 +66,21 @@ export function limitBytes(stream: Stream, limit: number): Stream {
   });
 }
 
-/** Ends reading after one message or block (`-1`). */
-export function limitMessages(stream: Stream): Stream {
+/** Ends reading after one message, or one block of at most `blockBytes` of a byte stream (`-1`). */
+export function limitMessages(stream: Stream, blockBytes = Infinity): Stream {
   let more = true;
   const once = <T>(value: T): T => {
     more = false;
     return value;
   };
-  return stream.kind === "byte" ? takeBytes(stream, () => more, once) : delegateDatagrams(stream, {
-    async receive() {
-      const batch = more ? await stream.receive() : null;
-      return once(batch === null ? null : batch.slice(0, 1));
-    },
-  });
+  return stream.kind === "byte"
+    ? takeBytes(stream, () => more, (data) => once(data.subarray(0, blockBytes)))
+    : delegateDatagrams(stream, {
+      async receive() {
+        const batch = more ? await stream.receive() : null;
+        return once(batch === null ? null : batch.slice(0, 1));
+      },
+    });
 }
 
 function takeBytes(stream: ByteStream, more: () => boolean, take: (data: Uint8Array) => Uint8Array): ByteStream {

@@ -62,6 +62,14 @@ Deno.test("limitMessages() ends after one message", async () => {
   assertEquals(await stream.receive(), null);
 });
 
+Deno.test("limitMessages() of bytes ends after one block, which is no larger than asked for", async () => {
+  const [peer, end] = bytePair();
+  await peer.write(encode("abc"));
+  const stream = limitMessages(end, 2) as ByteStream;
+  assertEquals(decode(await stream.read()), "ab");
+  assertEquals(await stream.read(), null);
+});
+
 Deno.test("shutBy() none leaves the writing half open", async () => {
   const [peer, end] = bytePair();
   const stream = shutBy(end, "none") as ByteStream;

@@ -3,6 +3,7 @@ import { EndedError, L7mpError, type Side, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { type Activity, type Flow, pump, type PumpOptions, type Tap } from "./pump.ts";
 import type { Stream, StreamKind } from "./stream.ts";
+import { after, longestTimerMs } from "./timer.ts";
 
 /** What differs between the two directions. */
 export interface DirectionOptions {
@@ -213,11 +214,11 @@ class Relay implements EventListenerObject {
   /** Resolves when `result` does, when the session ends, or after `limitMs`; rejects as `result`. */
   async #settled(result: Promise<void>, limitMs: number): Promise<void> {
     const late = Promise.withResolvers<void>();
-    const timer = limitMs === Infinity ? undefined : setTimeout(late.resolve, Math.min(limitMs, longestTimerMs));
+    const timer = after(limitMs, late.resolve);
     try {
       await Promise.race([result, late.promise, this.#ended.promise]);
     } finally {
-      clearTimeout(timer);
+      timer.stop();
     }
   }
 
@@ -262,9 +263,6 @@ async function discard(stream: Stream): Promise<void> {
     // An error of the half nobody uses concerns nobody; one that matters shows up in the other half too.
   }
 }
-
-/** Timers hold 32-bit milliseconds: 24 days. */
-const longestTimerMs = 2 ** 31 - 1;
 
 type Phase = "linger" | "answer" | "idle";
 

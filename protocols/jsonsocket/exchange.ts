@@ -3,6 +3,7 @@ import { ConfigError, ConnectError, L7mpError } from "../../lib/errors.ts";
 import { delegateDatagrams } from "../../lib/stream/delegate.ts";
 import { afterHandshake } from "../../lib/stream/peek.ts";
 import type { Datagram, Stream, StreamInfo } from "../../lib/stream/stream.ts";
+import { after } from "../../lib/stream/timer.ts";
 import { encodeMessage, type JsonObject, MessageScanner, parseDatagram, parseMessage } from "./codec.ts";
 
 /** The stream below after its first message, which it may lend until the next read. */
@@ -79,14 +80,14 @@ export async function within<T>(
   const late = new ConnectError(`no complete header within ${limitMs / 1000} s (handshake-timeout)`, {
     code: "ETIMEDOUT",
   });
-  const timer = limitMs === Infinity ? undefined : setTimeout(() => lower.abort(late), limitMs);
+  const timer = after(limitMs, () => lower.abort(late));
   try {
     signal.throwIfAborted();
     const result = await work();
     signal.throwIfAborted();
     return result;
   } finally {
-    clearTimeout(timer);
+    timer.stop();
     signal.removeEventListener("abort", onAbort);
   }
 }

@@ -2,6 +2,7 @@
 import { ConnectError, L7mpError } from "../../lib/errors.ts";
 import type { Context, Incoming } from "../../lib/protocol.ts";
 import { type ByteStream, formatAddress } from "../../lib/stream/stream.ts";
+import { after } from "../../lib/stream/timer.ts";
 import { machineOf } from "./_library.ts";
 import type { TlsLibrary } from "./_library.ts";
 import { endpointOf } from "./endpoint.ts";
@@ -21,9 +22,7 @@ export async function serveTls(lower: ByteStream, spec: TlsSpec, context: Contex
   const demand = demandOf(spec, "listen", context.insecure === true);
   const limit = new AbortController();
   const limitMs = spec.handshake_timeout ?? handshakeMs;
-  const timer = limitMs > 0 && limitMs < Infinity
-    ? setTimeout(() => limit.abort(late(from, limitMs)), limitMs)
-    : undefined;
+  const timer = after(limitMs > 0 ? limitMs : Infinity, () => limit.abort(late(from, limitMs)));
   const signal = AbortSignal.any([context.signal, limit.signal]);
   let stream: TlsStream | undefined;
   try {
@@ -47,7 +46,7 @@ export async function serveTls(lower: ByteStream, spec: TlsSpec, context: Contex
     context.signal.throwIfAborted();
     throw asWarning(error);
   } finally {
-    clearTimeout(timer);
+    timer.stop();
   }
 }
 

@@ -1,4 +1,5 @@
 /** Pings a peer that has been silent, and notices when it is gone. */
+import { after, type Timer } from "../../lib/stream/timer.ts";
 
 export interface HeartbeatOptions {
   /** Silence after which to ping. Absent or 0: never. */
@@ -14,7 +15,7 @@ const defaultTimeoutMs = 30_000;
 /** One timer at a time, for as long as it runs; its owner calls `stop`. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #lastLife = 0;
   #paused = false;
   #stopped = false;
@@ -25,7 +26,7 @@ export class Heartbeat {
 
   start(): void {
     const { intervalMs } = this.#options;
-    if (this.#stopped || !intervalMs || intervalMs === Infinity) return;
+    if (this.#stopped || !intervalMs) return;
     this.alive();
     this.#waitForSilence(intervalMs);
   }
@@ -47,22 +48,22 @@ export class Heartbeat {
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
   }
 
   #waitForSilence(intervalMs: number): void {
     const silentMs = this.#paused ? 0 : performance.now() - this.#lastLife;
     // A timer may fire a fraction of a millisecond early.
     if (silentMs < intervalMs - 1) {
-      this.#timer = setTimeout(() => this.#waitForSilence(intervalMs), intervalMs - silentMs);
+      this.#timer = after(intervalMs - silentMs, () => this.#waitForSilence(intervalMs));
       return;
     }
     const timeoutMs = this.#options.timeoutMs || defaultTimeoutMs;
     const pinged = performance.now();
     this.#options.ping();
-    this.#timer = setTimeout(() => {
+    this.#timer = after(timeoutMs, () => {
       if (this.#paused || this.#lastLife >= pinged) this.#waitForSilence(intervalMs);
       else this.#options.fail(timeoutMs);
-    }, timeoutMs);
+    });
   }
 }

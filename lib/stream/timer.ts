@@ -1,0 +1,20 @@
+/** Timers for limits that somebody has chosen. */
+
+/** The runtime's timers hold 32-bit milliseconds, 24 days; one for longer fires at once. */
+export const longestTimerMs = 2 ** 31 - 1;
+
+export interface Timer {
+  /** May be called twice. */
+  stop(): void;
+}
+
+/** Calls `action` once after `ms`, however long that is (Infinity: never), unless it is stopped before. */
+export function after(ms: number, action: () => void): Timer {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const arm = (leftMs: number) => {
+    const step = Math.min(leftMs, longestTimerMs);
+    timer = setTimeout(() => leftMs > step ? arm(leftMs - step) : action(), step);
+  };
+  if (ms !== Infinity) arm(ms);
+  return { stop: () => clearTimeout(timer) };
+}
