@@ -113,7 +113,8 @@ Deno.test("Proxy refuses the caller when upstream cannot be reached, names both,
   assertEquals(errors().length, 1);
   assertStringIncludes(
     errors()[0]!,
-    "connect(MEMORY): Connection refused (upstream; session cli-1 from AF=2 127.0.0.9:9 to TCP:x:1)",
+    "connect(MEMORY): Connection refused; nobody listens there; retry waits for a server that starts late " +
+      "(upstream; session cli-1 from AF=2 127.0.0.9:9 to TCP:x:1)",
   );
   listener.push(clients[1]);
   await until(() => peers.length === 1);

@@ -61,7 +61,7 @@ async function readFile(path: string, { stdin }: LoadOptions): Promise<string> {
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw new ConfigError(`open("${path}"): ${systemFault(error).text}`, { cause: error });
+    throw new ConfigError(`-c: open(${JSON.stringify(path)}): ${systemFault(error).text}`, { cause: error });
   }
 }
 

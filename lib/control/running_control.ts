@@ -21,6 +21,7 @@ import { EditableDraft } from "./draft.ts";
 import { Naming } from "./naming.ts";
 import { emptySnapshot, type ListenerObject, type Snapshot } from "./objects.ts";
 import { same } from "./reconcile.ts";
+import { refuseSamePlace } from "./same_place.ts";
 import { type RoutedListener, Router, type RoutingState } from "./router.ts";
 import { RunningCluster, type RunningClusterTools } from "./running_cluster.ts";
 import { SessionWatch } from "./session_watch.ts";
@@ -104,7 +105,10 @@ export class RunningControl implements Control, AsyncDisposable {
   reload(document: ConfigDocument, unknownKeys: "refuse" | "ignore" = "ignore"): Promise<void> {
     return this.#queued(async () => {
       const next = await this.#read(document, unknownKeys);
-      if (unknownKeys === "refuse") this.#tellDangling(next);
+      if (unknownKeys === "refuse") {
+        refuseSamePlace([...this.#prepare(next).listeners.values()].map(({ served }) => served));
+        this.#tellDangling(next);
+      }
       await this.#apply(next, noEffects);
       this.#ready = !this.#ending;
     });
@@ -114,6 +118,7 @@ export class RunningControl implements Control, AsyncDisposable {
   async check(document: ConfigDocument): Promise<Snapshot> {
     const next = await this.#read(document, "refuse");
     const { listeners, clusters } = this.#prepare(next);
+    refuseSamePlace([...listeners.values()].map(({ served }) => served));
     this.#checkRoutes(next, listeners, clusters, false);
     this.#tellDangling(next);
     return next;

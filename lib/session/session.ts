@@ -7,6 +7,7 @@ import { type Stop, towardsDownstream, towardsUpstream } from "../stream/detour.
 import type { Activity } from "../stream/pump.ts";
 import { type DirectionOptions, type Flows, noFlows, relay, type RelaySummary } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
+import { adviceOn } from "./advice.ts";
 import { openConnector, sendFirst } from "./connector.ts";
 import { contextOf, type SessionEnvironment } from "./environment.ts";
 import { EventLog, type SessionEvent } from "./event_log.ts";
@@ -199,7 +200,9 @@ export class Session {
       const { code, side } = error;
       // Of the only caller there will be, what it could not do is an error.
       const level = listener.endpoint.listen?.fork ? error.level : "error";
-      this.#log[level]("session.error", `${error.message} (${side ?? "local"}${from})`, { code, side });
+      const retry = this.#way?.retry ?? retryOf(listener.endpoint.connect);
+      const message = error.message + adviceOn(error, { retries: retry.count > 0 });
+      this.#log[level]("session.error", `${message} (${side ?? "local"}${from})`, { code, side });
     }
     const durationMs = performance.now() - this.start;
     this.#log.info("session.close", `session ${this.name} ended: ${reason}`, { ltr, rtl, dropped, durationMs });
@@ -387,10 +390,10 @@ export class Session {
     const out = this.#stops("ltr", ingress, ingress.streams);
     const back = this.#stops("rtl", egress, [upstream, ...egress.streams]);
     if (session.oneMessage) {
-      [downstream, ltr] = oneMessage(downstream, ltr);
+      [downstream, ltr] = oneMessage(downstream, ltr, session.blockBytes);
       // What the stages make of the one message is delivered whole.
-      if (back[0]) [upstream, back[0]] = firstMessage(upstream, back[0]);
-      else [upstream, rtl] = oneMessage(upstream, rtl);
+      if (back[0]) [upstream, back[0]] = firstMessage(upstream, back[0], session.blockBytes);
+      else [upstream, rtl] = oneMessage(upstream, rtl, session.blockBytes);
     }
     const fail = (error: unknown) => {
       const cause = asL7mpError(error);
@@ -475,8 +478,8 @@ function withoutLength(downstream: StreamInfo): StreamInfo {
 }
 
 /** What is read of `upstream`, and the first stage after it, where only one message is. */
-function firstMessage(upstream: Stream, { stream, ...way }: Stop): [Stream, Stop] {
-  const [limited, { steps, payload }] = oneMessage(upstream, way);
+function firstMessage(upstream: Stream, { stream, ...way }: Stop, blockBytes?: number): [Stream, Stop] {
+  const [limited, { steps, payload }] = oneMessage(upstream, way, blockBytes);
   return [limited, { stream, steps, payload }];
 }
 
