@@ -114,10 +114,7 @@ export function readArguments(
     );
   }
   readEnvironment(environment, result);
-  const fromEnvironment = splitWords(environment("L7MP_OPTS") ?? "");
-  const stray = readWords(fromEnvironment, result)[0];
-  if (stray !== undefined) throw new ConfigError(`L7MP_OPTS: "${stray}" is not an option`);
-  if (result.tail) throw new ConfigError('L7MP_OPTS: "--" is not an option');
+  readEnvironmentOptions(environment("L7MP_OPTS") ?? "", result);
   if (result.mode !== "help" && result.mode !== "version") result.words = readWords(words, result);
   result.via = [...defaultProxies(result.via, environment)];
   return result;
@@ -160,9 +157,9 @@ function readWords(words: readonly string[], result: Arguments): string[] {
     }
     const { option, name, text } = word.startsWith("--") ? longOption(word) : shortOption(word);
     let value = text;
-    if (option.value && !option.value.optional && value === undefined) {
-      value = words[++i];
-      if (value === undefined) throw new ConfigError(`option ${name} requires an argument`);
+    if (option.value && !option.value.optional) {
+      value ??= words[++i];
+      if (!value) throw new ConfigError(`option ${name} requires an argument`);
     }
     if (name === "--help" && value === undefined && isTopic(words[i + 1])) value = words[++i];
     if (option.websocatMeaning && value !== undefined && looksLikeAddress(value)) {
@@ -193,7 +190,9 @@ function longOption(word: string): Found {
   const option = find(name);
   if (!option) throw unknown(name);
   if (text !== undefined && !option.value) throw new ConfigError(`option ${name} takes no value`);
-  if (text === "" && option.value) throw new ConfigError(`option ${name} requires an argument`);
+  if (text === "" && option.value?.optional) {
+    throw new ConfigError(`option ${name}= requires an argument; without one leave the "=" out`);
+  }
   return { option, name, text };
 }
 
@@ -234,9 +233,20 @@ function readEnvironment(environment: (name: string) => string | undefined, resu
   result.listenIpVersion = version("SOCAT_DEFAULT_LISTEN_IP") ?? result.listenIpVersion;
 }
 
+/** Options that stand in front of all others. */
+function readEnvironmentOptions(text: string, result: Arguments): void {
+  try {
+    const stray = readWords(splitWords(text), result)[0];
+    if (stray !== undefined) throw new ConfigError(`"${stray}" is not an option`);
+    if (result.tail) throw new ConfigError('"--" is not an option');
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(`L7MP_OPTS: ${error.message}`, { cause: error }) : error;
+  }
+}
+
 /** Splits at blanks; quotes of either kind keep blanks. */
 function splitWords(text: string): string[] {
-  if (/["']/.test(text.replace(/"[^"]*"|'[^']*'/g, ""))) throw new ConfigError("L7MP_OPTS: unclosed quote");
+  if (/["']/.test(text.replace(/"[^"]*"|'[^']*'/g, ""))) throw new ConfigError("unclosed quote");
   return Array.from(
     text.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g),
     ([word]) => word.replace(/"([^"]*)"|'([^']*)'/g, (_, double, single) => double ?? single),

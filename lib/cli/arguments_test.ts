@@ -19,11 +19,13 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["-b", "option -b requires an argument"],
   ["- PIPE --grace", "option --grace requires an argument"],
   ["- PIPE --grace=", "option --grace requires an argument"],
+  ["--plan= - PIPE", 'option --plan= requires an argument; without one leave the "=" out'],
   ["-b 12x - PIPE", 'trailing garbage in numerical arg of option "-b": "12x"'],
   ["-t2q - PIPE", 'trailing garbage in numerical arg of option "-t": "2q"'],
   ["-b abc - PIPE", 'missing numerical value of option "-b": "abc"'],
-  ["-b 0 - PIPE", 'option "-b": 0 out of range 1..'],
-  ["-b -5 - PIPE", 'option "-b": -5 out of range 1..'],
+  ["-b 0 - PIPE", 'option "-b": 0 out of range 1..9007199254740991'],
+  ["-b -5 - PIPE", 'option "-b": -5 out of range 1..9007199254740991'],
+  ["-B 9007199254740993 - PIPE", 'option "-B": 9007199254740993 out of range 1..9007199254740991'],
   ["-t -1 - PIPE", 'option "-t": -1 out of range 0..'],
   ["-t ws://127.0.0.1/ -", '-t: not a number: "ws://127.0.0.1/" (for WebSocket text mode use --text)'],
   ["-t - ws://127.0.0.1/", '-t: not a number: "-" (for WebSocket text mode use --text)'],
@@ -48,6 +50,13 @@ for (const [line, message] of messages) {
     assertEquals(error.message, message);
   });
 }
+
+Deno.test("readArguments() takes no empty word for a value", () => {
+  for (const name of ["-b", "-c", "-lp", "-H", "--driver"]) {
+    const error = assertThrows(() => read([name, "", "-", "PIPE"]), ConfigError);
+    assertEquals(error.message, `option ${name} requires an argument`);
+  }
+});
 
 Deno.test("readArguments() takes values attached and separate", () => {
   for (const line of ["-t2 - PIPE", "-t 2 - PIPE", "-t 2000ms - PIPE", "-t2.0s - PIPE"]) {
@@ -162,6 +171,8 @@ Deno.test("readArguments() reads the environment, and options win over it", () =
   assertEquals(stray.message, 'L7MP_OPTS: "tcp:a:1" is not an option');
   const quote = assertThrows(() => read("- PIPE", { L7MP_OPTS: "-lp 'x" }), ConfigError);
   assertEquals(quote.message, "L7MP_OPTS: unclosed quote");
+  const unknown = assertThrows(() => read("- PIPE", { L7MP_OPTS: "-z" }), ConfigError);
+  assertEquals(unknown.message, 'L7MP_OPTS: unknown option "-z"; use option "-h" for help');
   const version = assertThrows(() => read("- PIPE", { SOCAT_PREFERRED_RESOLVE_IP: "5" }), ConfigError);
   assertEquals(version.message, 'SOCAT_PREFERRED_RESOLVE_IP: "5" is not 4, 6 or 0');
 });

@@ -1,4 +1,5 @@
 /** What the program gets from the system beside its arguments. */
+import { StreamError, systemFault } from "../errors.ts";
 import { type Sink, standardError, standardOutput, writeWhole } from "./log_sink.ts";
 
 export interface Host {
@@ -23,7 +24,9 @@ export function systemHost(): Host {
       try {
         writeWhole(Deno.stdout, text);
       } catch (error) {
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+        if (error instanceof Deno.errors.BrokenPipe) return;
+        const { code, text } = systemFault(error);
+        throw new StreamError(`write(stdout): ${text}`, { code, side: "local", cause: error });
       }
     },
     standardOutput: standardOutput(),

@@ -2,7 +2,7 @@
  * Where log lines, dumps and access logs go: standard error or a file. Writes are synchronous and whole, so lines of
  * different origin never mix and nothing is lost when the program exits.
  */
-import { ConfigError, messageOf } from "../errors.ts";
+import { ConfigError, systemFault } from "../errors.ts";
 
 export interface Sink {
   /** Writes all of it before it returns. Never throws: a log that cannot be written must not end a session. */
@@ -68,7 +68,7 @@ export function fileSink(path: string, onFailure: (message: string) => void): Si
   let complained = false;
   let closed = false;
   const complain = (error: unknown) => {
-    if (!complained) onFailure(`${path}: ${messageOf(error)}; lines are lost until this is mended`);
+    if (!complained) onFailure(`${path}: ${systemFault(error).text}; lines are lost until this is mended`);
     complained = true;
   };
   return {
@@ -99,22 +99,16 @@ export function fileSink(path: string, onFailure: (message: string) => void): Si
   };
 }
 
-/** A file, or `-` for standard error. */
-export function openSink(path: string, standard: Sink): Sink {
-  return path === "-" ? standard : fileSink(path, (message) => standard.write(`${message}\n`));
+/** A file, as `fileSink`, or `-` for standard error. */
+export function openSink(path: string, standard: Sink, onFailure: (message: string) => void): Sink {
+  return path === "-" ? standard : fileSink(path, onFailure);
 }
 
 function openForAppending(path: string): Deno.FsFile {
   try {
     return Deno.openSync(path, { create: true, append: true });
   } catch (error) {
-    throw new ConfigError(`open(${JSON.stringify(path)}, O_WRONLY|O_CREAT|O_APPEND): ${reasonOf(error)}`, {
-      cause: error,
-    });
+    const { text } = systemFault(error);
+    throw new ConfigError(`open(${JSON.stringify(path)}, O_WRONLY|O_CREAT|O_APPEND): ${text}`, { cause: error });
   }
-}
-
-/** The system's words for an error of the runtime: `No such file or directory`. */
-function reasonOf(error: unknown): string {
-  return messageOf(error).replace(/ \(os error \d+\).*$/s, "");
 }

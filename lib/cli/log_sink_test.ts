@@ -61,7 +61,7 @@ Deno.test("fileSink() tells a full disk once and goes on", () => {
   sink.write("one\n");
   sink.write("two\n");
   sink.close();
-  assertEquals(failures, ["/dev/full: No space left on device (os error 28); lines are lost until this is mended"]);
+  assertEquals(failures, ["/dev/full: No space left on device; lines are lost until this is mended"]);
 });
 
 Deno.test("fileSink() names a file that cannot be opened", () => {

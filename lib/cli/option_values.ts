@@ -31,7 +31,9 @@ export function readSeconds(text: string, option: string, min = -Infinity): numb
 export function readBytes(text: string, option: string): number {
   const bytes = readSize(text);
   if (bytes === undefined && !/^-\d+$/.test(text)) throw badNumber(text, option);
-  if (bytes === undefined || bytes < 1) throw new ConfigError(`option "${option}": ${text} out of range 1..`);
+  if (bytes === undefined || bytes < 1 || bytes > Number.MAX_SAFE_INTEGER) {
+    throw new ConfigError(`option "${option}": ${text} out of range 1..${Number.MAX_SAFE_INTEGER}`);
+  }
   return bytes;
 }
 

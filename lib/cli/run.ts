@@ -14,7 +14,8 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
   const given = defaultArguments();
   const sinks = new Set<Sink>();
   const open = (path: string) => {
-    const sink = openSink(path, host.standardError);
+    const told = new Log(logOptions(given, host.pid, host.standardError));
+    const sink = openSink(path, host.standardError, (message) => told.error("log.lost", message));
     const owned: Sink = {
       ...sink,
       close() {
@@ -103,6 +104,13 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
     case "version":
       host.print((await import("./version.ts")).versionText(registry));
       return 0;
+  }
+  const { access_log_format: accessFormat } = given.admin;
+  if (accessFormat !== undefined) {
+    (await import("./access_log.ts")).readAccessFormat(accessFormat, 'option "--access-log-format"');
+    if (given.accessLog === undefined && given.config.length === 0) {
+      outlets.log.warn("option.ignored", "option --access-log-format has no effect without --access-log");
+    }
   }
   const served = given.adminAddress !== undefined || given.prometheusAddress !== undefined;
   if (given.config.length > 0 || served || given.mode === "run" && given.words.some(isPrometheus)) {

@@ -79,6 +79,48 @@ Deno.test("a log file that cannot be opened is an error on standard error", asyn
   assertEquals([status, log], [1, message]);
 });
 
+Deno.test("a configuration that cannot be read is an error that says who asked for it", async () => {
+  const { status, log } = await runHere(["-c", "/nonexistent/x.yaml"]);
+  assertEquals([status, log], [2, 'E -c: open("/nonexistent/x.yaml"): No such file or directory\n']);
+});
+
+Deno.test("--access-log-format is checked, and told where there is no access log", async () => {
+  const wrong = await runHere(["--check", "--access-log-format={foo", "-", "PIPE"]);
+  assertEquals(wrong.status, 1);
+  assertMatch(wrong.log, /^E option "--access-log-format": "\{foo" has a "\{" without its other half/);
+  const alone = await runHere(["--check", "--access-log-format=json", "-", "PIPE"]);
+  const message = "W option --access-log-format has no effect without --access-log\n";
+  assertEquals([alone.status, alone.log], [0, message]);
+  const both = await runHere(["--check", "--access-log-format=json", "--access-log", "-", "PIPE"]);
+  assertEquals([both.status, both.log], [0, ""]);
+});
+
+Deno.test("--check finds two listeners of a configuration at one address", async () => {
+  const listen = (name: string, spec: Record<string, unknown>) => ({ name, spec, rules: [] });
+  const both = (...specs: Record<string, unknown>[]) =>
+    runHere(["--check", "-c", "-"], {}, JSON.stringify({ listeners: specs.map((spec, i) => listen("ab"[i]!, spec)) }));
+  const refused = await both({ protocol: "TCP", port: 80 }, { protocol: "HTTP", port: 80 });
+  assertEquals(refused.status, 2);
+  assertMatch(
+    refused.log,
+    /^E stdin:1: listeners\[1\]\.spec: listener "a" has the same address HTTP-LISTEN:80 already; /,
+  );
+  const path = { protocol: "UnixDomainSocket", filename: "/run/x.sock" };
+  assertEquals((await both(path, path)).status, 2);
+  for (
+    const [one, other] of [
+      [{ protocol: "TCP", port: 80 }, { protocol: "TCP", port: 81 }],
+      [{ protocol: "TCP", port: 80 }, { protocol: "UDP", port: 80 }],
+      [{ protocol: "TCP", port: 0 }, { protocol: "TCP", port: 0 }],
+      [{ protocol: "TCP", port: 80, address: "10.0.0.1" }, { protocol: "TCP", port: 80, address: "10.0.0.2" }],
+      [{ protocol: "TCP", port: 80, reuseport: true }, { protocol: "TCP", port: 80, reuseport: true }],
+      [{ protocol: "UDP", port: 80 }, { protocol: "UDP", port: 80 }],
+    ]
+  ) {
+    assertEquals(await both(one!, other!), { status: 0, stdout: "", log: "" });
+  }
+});
+
 Deno.test("--check says nothing about a good line, and exits with 0", async () => {
   assertEquals(await runHere(["--check", "tcp-l:8080,fork", "udp:127.0.0.1:53"]), { status: 0, stdout: "", log: "" });
 });
