@@ -87,6 +87,8 @@ class Relay implements EventListenerObject {
   readonly #activity: Activity;
   readonly #ended = Promise.withResolvers<{ end: RelayEnd; error?: unknown }>();
   #watch: SilenceWatch | undefined;
+  /** Directions may still be ending, but no clock begins any more. */
+  #stopped = false;
   #running = 0;
   /** The side whose end is still awaited when the other's has come. */
   #open: Side | undefined;
@@ -108,6 +110,7 @@ class Relay implements EventListenerObject {
     this.#start();
     const { end, error } = await this.#ended.promise;
     const { signal, ltr, rtl } = this.#options;
+    this.#stopped = true;
     this.#watch?.stop();
     signal.removeEventListener("abort", this);
     const reason = end === "error" ? error ?? new StreamError("session ended") : undefined;
@@ -227,7 +230,7 @@ class Relay implements EventListenerObject {
   }
 
   #limit(phase: Phase, limitMs: number): void {
-    if (limitMs === Infinity) return;
+    if (limitMs === Infinity || this.#stopped) return;
     this.#watch ??= new SilenceWatch(this.#activity, (phase, limitMs) => this.#expired(phase, limitMs));
     this.#watch.limit(phase, limitMs);
   }
@@ -291,7 +294,6 @@ class SilenceWatch {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#limitMs = -1;
   }
 
   #arm(ms: number): void {

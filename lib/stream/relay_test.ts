@@ -429,3 +429,91 @@ Deno.test("relay() waits for the rest of a request that is answered as for any s
   assertEquals(await client.read(), null);
   assertEquals((await done).end, "linger");
 });
+
+Deno.test("relay() of a session that is over already moves nothing and releases both sides", async () => {
+  const { client, server, downstream, upper } = apart();
+  const reason = new StreamError("stop", { code: "STOPPED" });
+  const { done } = start(downstream, upper, { signal: AbortSignal.abort(reason) });
+  const seen = [assertRejects(() => readAll(client)), assertRejects(() => readAll(server))];
+  assertEquals((await done).error, reason);
+  await Promise.all(seen);
+});
+
+Deno.test("relay() begins no clock once the session is over, in whatever moment that is", async () => {
+  for (let ticks = 0; ticks < 20; ticks++) {
+    const told: unknown[] = [];
+    const control = new AbortController();
+    const { client, server, done } = joined({ signal: control.signal, lingerMs: 30, onLinger: () => told.push(ticks) });
+    await client.closeWrite();
+    for (let i = 0; i < ticks; i++) await null;
+    control.abort(new StreamError("stop"));
+    assertEquals((await done).end, "error");
+    // A timer that went on after the end would fail this test, and tell of a silence in a session that is over.
+    assertEquals(told, []);
+    server.abort();
+  }
+});
+
+for (const side of ["downstream", "upstream"] as const) {
+  Deno.test(`relay() tells the end of ${side}, and waits until it has been passed on`, async () => {
+    const ends: string[] = [];
+    const shut = Promise.withResolvers<void>();
+    const { client, server, downstream, upper } = apart();
+    const slow = (stream: ByteStream) => delegateBytes(stream, { closeWrite: () => shut.promise });
+    const passing = side === "downstream" ? [downstream, slow(upper)] as const : [slow(downstream), upper] as const;
+    const { done } = start(...passing, { onEnd: (side) => void ends.push(side) });
+    const [first, other] = side === "downstream" ? [client, server] : [server, client];
+    await first.closeWrite();
+    while (ends.length === 0) await null;
+    assertEquals(ends, [side]);
+    await other.closeWrite();
+    let over = false;
+    void done.then(() => over = true);
+    while (ends.length === 1) await null;
+    for (let i = 0; i < 50; i++) await null;
+    assert(!over, "did not wait for the end to be passed on");
+    shut.resolve();
+    assertEquals((await done).end, "eof");
+  });
+
+  Deno.test(`relay() names ${side} where its end could not be passed on, or what is behind it failed`, async () => {
+    for (const call of ["closeWrite", "finished"]) {
+      const { client, server, downstream, upper } = apart();
+      const fails = (stream: ByteStream) =>
+        delegateBytes(stream, { [call]: () => Promise.reject(new StreamError("did not work")) });
+      const broken = side === "downstream" ? [fails(downstream), upper] as const : [downstream, fails(upper)] as const;
+      const { done } = start(...broken);
+      await Promise.all([client.closeWrite(), server.closeWrite()]);
+      const { end, error } = await done;
+      assertEquals([call, end, (error as StreamError).side], [call, "error", side]);
+    }
+  });
+}
+
+Deno.test("relay() asks what is behind the streams only when both directions are over", async () => {
+  const { client, server, downstream, upper } = apart();
+  let asked = 0;
+  const { done } = start(downstream, delegateBytes(upper, { finished: async () => void asked++ }));
+  await client.write(encode("x"));
+  assertEquals(new TextDecoder().decode((await server.read())!), "x");
+  await client.closeWrite();
+  assertEquals(await server.read(), null);
+  assertEquals(asked, 0);
+  await server.closeWrite();
+  await done;
+  assertEquals(asked, 1);
+});
+
+Deno.test("relay() waits answerMs, not lingerMs, for what gave an answer without a byte", async () => {
+  const { client, server, downstream, upper } = apart();
+  const { done } = start(
+    delegateBytes(downstream, { info: { ...downstream.info, answer: "written" } }),
+    delegateBytes(upper, { finished: () => new Promise<void>(() => {}) }),
+    { lingerMs: 0, answerMs: 60 },
+  );
+  const began = performance.now();
+  await Promise.all([client.closeWrite(), server.closeWrite()]);
+  const { end, error } = await done;
+  assert(performance.now() - began > 50, "did not wait");
+  assertEquals([end, (error as StreamError).code], ["error", "ETIMEDOUT"]);
+});
