@@ -9,9 +9,9 @@ import {
   refusing,
 } from "../tests/support/memory_plan.ts";
 import type { ListenOptions } from "./config/engine_options.ts";
-import type { PlannedListener } from "./config/plan.ts";
+import type { PlannedListener, PlannedStep } from "./config/plan.ts";
 import type { Driver } from "./driver.ts";
-import { ConnectError } from "./errors.ts";
+import { ConnectError, StreamError } from "./errors.ts";
 import { Log } from "./log.ts";
 import type { Layer } from "./protocol.ts";
 import { Proxy } from "./proxy.ts";
@@ -394,4 +394,40 @@ Deno.test("Proxy without fork serves one caller of a sequential layer", async ()
   assertEquals((await running).error, undefined);
   assertEquals([records.length, seen.followUps, seen.waiting], [1, undefined, 0]);
   only.peer.abort();
+});
+
+Deno.test("a transform that cannot begin is the session's error: both sides are reset, and those before it end", async () => {
+  const listener = new MemoryListener();
+  const target = memoryTarget();
+  const ended: string[] = [];
+  const step = (name: string, fails = false): PlannedStep => ({
+    transform: {
+      name,
+      types: [],
+      needs: "any",
+      gives: "same",
+      spec: object({}),
+      forward() {
+        if (fails) throw new ConnectError(`open("${name}"): Permission denied`, { code: "EACCES" });
+        return { push: (data, emit) => emit(data), close: () => void ended.push(name) };
+      },
+    },
+    spec: {},
+    reverse: false,
+    input: "byte",
+  });
+  const chains = { ingress: [step("one")], egress: [step("two"), step("three", true)] };
+  const { proxy, errors, records } = proxyOf(plannedListener(forking(listener), target.endpoint, chains));
+  const running = proxy.run();
+  const { peer, ...rest } = caller();
+  listener.push({ peer, ...rest });
+  await assertRejects(() => peer.read(), StreamError);
+  await assertRejects(() => target.peers[0]!.read(), StreamError);
+  await proxy.stop(0);
+  await running;
+  assertEquals(errors(), [
+    'E open("three"): Permission denied (local; session cli-1 from AF=2 127.0.0.1:5000 to MEMORY)',
+  ]);
+  assertEquals(records.map(({ reason }) => reason), ["error"]);
+  assertEquals(ended.sort(), ["one", "two"]);
 });

@@ -82,6 +82,8 @@ export class Session {
   #openedMs: number | undefined;
   #answered: number | undefined;
   #warnedOfCut = false;
+  /** Its steps, which are the relay's to close once that has begun. */
+  #begun: Step[] | undefined;
   /** Messages that transforms left out, and that stages could not keep. */
   #dropped = 0;
   readonly #events: EventLog | undefined;
@@ -105,13 +107,20 @@ export class Session {
   async run(): Promise<SessionRecord> {
     try {
       const opened = await this.#open();
-      await this.#greet(opened);
-      this.#connected();
-      const summary = await this.#relay(opened);
-      this.#status = "FINALIZING";
-      // Now only what lies behind the streams may still be there: a child that was told to end, or had failed by itself.
       const { downstream, upstream, ingress, egress } = opened;
       const stages = [...ingress.streams, ...egress.streams];
+      let summary: RelaySummary;
+      try {
+        await this.#greet(opened);
+        this.#connected();
+        summary = await this.#relay(opened);
+      } catch (error) {
+        for (const stream of [downstream, upstream, ...stages]) stream.abort(error);
+        for (const step of this.#begun ?? []) step.close?.();
+        throw error;
+      }
+      this.#status = "FINALIZING";
+      // Now only what lies behind the streams may still be there: a child that was told to end, or had failed by itself.
       const faults = await Promise.all([downstream, upstream, ...stages].map(childFault));
       for (const stream of stages) if (stream.kind === "datagram") this.#dropped += stream.dropped;
       const error = faults.find((fault) => fault !== undefined);
@@ -366,17 +375,12 @@ export class Session {
   }
 
   /** Sends what the session is to begin with (`-p`, `-P`). */
-  async #greet({ downstream, upstream, ingress, egress }: Opened): Promise<void> {
+  async #greet({ downstream, upstream }: Opened): Promise<void> {
     const { preambleUpstream, preambleDownstream } = this.listener.session;
     const give = (side: "downstream" | "upstream", stream: Stream, text: string) =>
       onSide(side, () => sendFirst(stream, new TextEncoder().encode(text), this.#abort.signal));
-    try {
-      if (preambleUpstream !== undefined) await give("upstream", upstream, preambleUpstream);
-      if (preambleDownstream !== undefined) await give("downstream", downstream, preambleDownstream);
-    } catch (error) {
-      for (const stream of [downstream, upstream, ...ingress.streams, ...egress.streams]) stream.abort(error);
-      throw error;
-    }
+    if (preambleUpstream !== undefined) await give("upstream", upstream, preambleUpstream);
+    if (preambleDownstream !== undefined) await give("downstream", downstream, preambleDownstream);
   }
 
   #relay({ downstream, upstream, ingress, egress }: Opened): Promise<RelaySummary> {
@@ -446,13 +450,15 @@ export class Session {
 
   #steps(flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream): { steps: Step[]; payload: StreamKind } {
     const { maxMessageBytes } = this.listener.session;
-    return makeSteps(steps, source.kind, this.#environment.steps, {
+    const made = makeSteps(steps, source.kind, this.#environment.steps, {
       session: { name: this.name, metadata: steps.length > 0 ? this.metadata : {} },
       flow,
       log: this.#log,
       drop: (messages = 1) => void (this.#dropped += messages),
       maxMessageBytes,
     });
+    (this.#begun ??= []).push(...made.steps);
+    return made;
   }
 
   #warnOfCut(bytes: number): void {

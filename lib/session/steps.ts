@@ -4,7 +4,7 @@ import type { Step, StepContext } from "../protocol.ts";
 import type { StreamKind } from "../stream/stream.ts";
 import type { StepObserver } from "./environment.ts";
 
-/** Makes what is `planned` for data of kind `input`, and tells the kind that comes out. */
+/** Makes what is `planned` for data of kind `input`, and tells the kind that comes out. Throws, with none left open. */
 export function makeSteps(
   planned: readonly PlannedStep[],
   input: StreamKind,
@@ -13,15 +13,20 @@ export function makeSteps(
 ): { steps: Step[]; payload: StreamKind } {
   const steps: Step[] = [];
   let payload = input;
-  for (const { transform, spec, reverse, cluster } of planned) {
-    if (cluster !== undefined) observer?.began(cluster);
-    const counter: StepContext["counter"] = observer &&
-      ((names, label = cluster ?? transform.name) => observer.counter(own.session.name, label, names));
-    const context = { ...own, input: payload, counter };
-    const step = reverse ? transform.backward?.(spec, context) : transform.forward?.(spec, context);
-    if (!step) continue;
-    steps.push(step);
-    if (transform.gives === "other") payload = payload === "byte" ? "datagram" : "byte";
+  try {
+    for (const { transform, spec, reverse, cluster } of planned) {
+      if (cluster !== undefined) observer?.began(cluster);
+      const counter: StepContext["counter"] = observer &&
+        ((names, label = cluster ?? transform.name) => observer.counter(own.session.name, label, names));
+      const context = { ...own, input: payload, counter };
+      const step = reverse ? transform.backward?.(spec, context) : transform.forward?.(spec, context);
+      if (!step) continue;
+      steps.push(step);
+      if (transform.gives === "other") payload = payload === "byte" ? "datagram" : "byte";
+    }
+  } catch (error) {
+    for (const step of steps) step.close?.();
+    throw error;
   }
   return { steps, payload };
 }
