@@ -73,7 +73,8 @@ async function load(given: Arguments, registry: Registry, stdin: () => Promise<s
     if (given.config.length === 0) {
       throw new ConfigError('exactly 2 addresses required (there are 0); use option "-h" for help');
     }
-    return { document: { ...document, admin: { ...document.admin, ...given.admin } }, explain };
+    const admin = { ...document.admin, ...given.admin };
+    return { document: { ...document, ...(Object.keys(admin).length > 0 && { admin }) }, explain };
   }
   const { listeners, admin } = await addressesDocument(given, registry);
   return {

@@ -75,7 +75,7 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
   for (const key of ["transport", "read", "write"] as const) {
     const inner = spec[key];
     if (inner === undefined) delete spec[key];
-    else if (isObject(inner)) spec[key] = translate(inner, { ...use, at: `${at}.${key}` }, false);
+    else if (isObject(inner)) spec[key] = translateWithin(key, inner, use);
   }
   if (spec.port !== undefined) spec.port = portFrom(spec.port);
   for (const key of ["bind", "connect"] as const) {
@@ -87,6 +87,13 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
   if (spec.protocol === "UDP" && place === "listener") restrictPeers(spec, at, outermost);
   if (spec.protocol === "Metric") checkCounterNames(spec, at);
   return withoutUnknown(spec, use, outermost);
+}
+
+/** What lies below; a half of a dual address is an address of its own, which opens as a destination does. */
+function translateWithin(key: "transport" | "read" | "write", spec: SpecDocument, use: SpecUse): SpecDocument {
+  const at = `${use.at}.${key}`;
+  if (key === "transport") return translate(spec, { ...use, at }, false);
+  return translate(spec, { ...use, at, place: "destination" }, true);
 }
 
 /** A port, which clients that fill in templates write as a text of digits. */
