@@ -1,6 +1,6 @@
 /** Opening files with socat's flags, as handles of `HandleStream`. */
 import { ConfigError } from "../lib/errors.ts";
-import type { Direction } from "../lib/protocol.ts";
+import type { Context, Direction } from "../lib/protocol.ts";
 import { failed, type OpenOptions, type OwnershipOptions, prepare, removeIfThere, settle } from "./_file_options.ts";
 import { inFolder, underUmask } from "./_file_options.ts";
 import type { Handle } from "../lib/stream/handle_stream.ts";
@@ -35,20 +35,29 @@ export function checkAccess(spec: OpenOptions, { direction }: { readonly directi
   if (spec.excl && spec.creat === false) throw new ConfigError('option "excl" needs "creat"');
 }
 
+/** Who opens: which way, and until when it waits for the peer of a named pipe. */
+type Opener = Pick<Context, "direction" | "signal">;
+
 /**
  * Opens `path`, carries out the options around it and returns its handle. Rejects with a `ConnectError` such as
- * `open("/x", O_WRONLY|O_CREAT): Permission denied`; nothing stays open then.
+ * `open("/x", O_WRONLY|O_CREAT): Permission denied`, or with the signal's reason; nothing stays open then.
  */
-export async function openFile(path: string, given: FileSpec, direction: Direction): Promise<Handle> {
+export async function openFile(path: string, given: FileSpec, { direction, signal }: Opener): Promise<Handle> {
   const access = accessOf(given, direction);
   // The runtime does not open with O_TRUNC and O_APPEND at once.
   const cut = access.write && given.append && given.trunc;
   const spec = cut ? { ...given, trunc: false, ftruncate: given.ftruncate ?? 0 } : given;
   const where = inFolder(path, spec.chdir);
   prepare(where, spec);
-  const file = needsNumericFlags(spec, access)
-    ? await openNumeric(where, spec, access)
-    : await open(where, spec, access);
+  signal.throwIfAborted();
+  const wake = () => wakeOpen(where);
+  signal.addEventListener("abort", wake, { once: true });
+  const opening = needsNumericFlags(spec, access) ? openNumeric(where, spec, access) : open(where, spec, access);
+  const file = await opening.finally(() => signal.removeEventListener("abort", wake));
+  if (signal.aborted) {
+    file.close();
+    throw signal.reason;
+  }
   let writer = file;
   try {
     if (access.read && access.write && !(await Deno.stat(where)).isFile) writer = await reopenToWrite(where, spec);
@@ -68,6 +77,15 @@ export async function openFile(path: string, given: FileSpec, direction: Directi
       if (spec.unlink_close) removeQuietly(where);
     },
   };
+}
+
+/** An `open` that waits for the peer of a named pipe has one for a moment, and comes back. */
+function wakeOpen(path: string): void {
+  try {
+    if (Deno.statSync(path).isFifo) Deno.openSync(path, { read: true, write: true }).close();
+  } catch {
+    // Whatever hinders us: the call ends with its peer, or with the program.
+  }
 }
 
 /**
@@ -99,6 +117,11 @@ interface OpenedFile {
 
 const createMode = 0o666;
 
+/** Whether the mask matters: nothing else can run while it is set, so what may have to wait is opened without. */
+function masked({ umask, creat }: FileSpec): boolean {
+  return umask !== undefined && creat === true;
+}
+
 /** The runtime's own `open` has no O_NONBLOCK, O_NOCTTY, O_SYNC, O_DSYNC, and creates only what it may write. */
 function needsNumericFlags(spec: OpenOptions, { write }: Access): boolean {
   const { nonblock, noctty, sync, dsync, creat, trunc, excl } = spec;
@@ -118,9 +141,7 @@ async function open(path: string, spec: FileSpec, { read, write }: Access): Prom
   const call = `open("${path}", ${flagNames(spec, { read, write }).join("|")})`;
   let file: Deno.FsFile;
   try {
-    file = spec.umask === undefined
-      ? await Deno.open(path, options)
-      : underUmask(spec.umask, () => Deno.openSync(path, options));
+    file = masked(spec) ? underUmask(spec.umask, () => Deno.openSync(path, options)) : await Deno.open(path, options);
   } catch (error) {
     throw failed(call, error);
   }
@@ -143,14 +164,19 @@ async function open(path: string, spec: FileSpec, { read, write }: Access): Prom
 
 /** `node:fs` takes the flags as they are; it cannot seek, so the offset is kept here. */
 async function openNumeric(path: string, spec: FileSpec, access: Access): Promise<OpenedFile> {
-  const { constants, openSync } = await import("node:fs");
   const fs = await import("node:fs");
+  const { constants } = fs;
   const names = flagNames(spec, access);
   let flags = 0;
   for (const name of names) flags |= constants[name as keyof typeof constants] as number;
   let fd: number;
   try {
-    fd = underUmask(spec.umask, () => openSync(path, flags, spec.mode ?? createMode));
+    const mode = spec.mode ?? createMode;
+    fd = masked(spec)
+      ? underUmask(spec.umask, () => fs.openSync(path, flags, mode))
+      : await new Promise<number>((resolve, reject) =>
+        fs.open(path, flags, mode, (error, fd) => error ? reject(error) : resolve(fd))
+      );
   } catch (error) {
     throw failed(`open("${path}", ${names.join("|")})`, error);
   }

@@ -31,7 +31,7 @@ async function openStream(
       retryable: false,
     });
   }
-  const handle = await openFile(name, all, context.direction);
+  const handle = await openFile(name, all, context);
   const stream = new HandleStream(handle, { protocol, name }, directionOf(accessOf(all, context.direction)));
   if (context.signal.aborted) {
     stream.abort();

@@ -39,10 +39,11 @@ async function openNamed(name: string, spec: PipeSpec, context: Context): Promis
     const found = await Deno.stat(path);
     if (!found.isFifo) throw failed(`open("${name}")`, new Error("Not a named pipe"));
     const flags = { ...spec, unlink: false, unlink_early: false, unlink_close };
-    const handle = await openFile(name, flags, context.direction);
+    const handle = await openFile(name, flags, context);
     return new HandleStream(handle, { protocol: "PIPE", name }, directionOf(accessOf(spec, context.direction)));
   } catch (error) {
     if (made) removeIfThere(path);
+    if (context.signal.aborted) throw context.signal.reason;
     throw error instanceof L7mpError ? error : failed(`open("${name}")`, error);
   }
 }

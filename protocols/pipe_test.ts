@@ -76,6 +76,28 @@ Deno.test("PIPE with a path writes while a read waits", async () => {
   await Deno.remove(folder);
 });
 
+Deno.test("PIPE one way waits for its peer until the signal says no more, and removes what it made", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/p`;
+  const directions = ["read", "write"] as const;
+  for (const direction of directions) {
+    // Each of them is opened by another call of the runtime.
+    for (const options of [{}, { umask: "77" }, { sync: true }, { sync: true, umask: "77" }]) {
+      const abort = new AbortController();
+      const context = localContext({ direction, signal: abort.signal });
+      const opening = pipe.connect!(pipe.spec.parse({ path, ...options }, ""), context);
+      while (!await has(path)) await new Promise((resolve) => setTimeout(resolve, 1));
+      // That it waits cannot be seen; were it not there yet, it would find the signal aborted.
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      const reason = new Error("on purpose");
+      abort.abort(reason);
+      assertEquals(await opening.then(() => "open", (error) => error), reason);
+      assertEquals(await has(path), false);
+    }
+  }
+  await Deno.remove(folder);
+});
+
 Deno.test("PIPE with nonblock waits for data that is not there yet", async () => {
   const folder = await Deno.makeTempDir();
   const stream = await start({ path: `${folder}/p`, nonblock: true });
