@@ -4,7 +4,15 @@ import type { Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { byteEcho } from "../lib/stream/memory.ts";
 import type { ByteStream } from "../lib/stream/stream.ts";
-import { failed, inFolder, openOptions, ownershipOptions, removeIfThere, underUmask } from "./_file_options.ts";
+import {
+  failed,
+  inFolder,
+  openOptions,
+  ownershipOptions,
+  removeIfThere,
+  setOwnership,
+  underUmask,
+} from "./_file_options.ts";
 import { HandleStream } from "../lib/stream/handle_stream.ts";
 import { accessOf, checkAccess, directionOf, openFile } from "./_open_file.ts";
 
@@ -36,6 +44,8 @@ async function openNamed(name: string, spec: PipeSpec, context: Context): Promis
   const made = makeMissing(path, spec, context);
   const unlink_close = spec.unlink_close ?? made;
   try {
+    // Before opening, which may wait for those who are let in by it; mkfifo's mode was cut by the process's umask.
+    if (made) setOwnership(path, spec);
     const found = await Deno.stat(path);
     if (!found.isFifo) throw failed(`open("${name}")`, new Error("Not a named pipe"));
     const flags = { ...spec, unlink: false, unlink_early: false, unlink_close };

@@ -98,6 +98,19 @@ Deno.test("PIPE one way waits for its peer until the signal says no more, and re
   await Deno.remove(folder);
 });
 
+Deno.test("PIPE has its permissions while it waits for its peer", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/p`;
+  const opening = start({ path, mode: "622" }, "read");
+  while ((await Deno.stat(path).catch(() => undefined))?.mode !== 0o10622) {
+    assertEquals(await Promise.race([opening.then(() => "open"), Promise.resolve("waiting")]), "waiting");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  (await Deno.open(path, { write: true })).close();
+  (await opening).abort();
+  await Deno.remove(folder);
+});
+
 Deno.test("PIPE with nonblock waits for data that is not there yet", async () => {
   const folder = await Deno.makeTempDir();
   const stream = await start({ path: `${folder}/p`, nonblock: true });

@@ -14,7 +14,8 @@ export function localDriver(): Driver {
   return {
     ...fakeDriver(),
     mkfifo(path, mode) {
-      const { success } = new Deno.Command("mkfifo", { args: ["-m", mode.toString(8), path] }).outputSync();
+      const { success } = new Deno.Command("mkfifo", { args: ["-m", (mode & ~Deno.umask()).toString(8), path] })
+        .outputSync();
       if (!success) throw new ConnectError(`mkfifo("${path}"): File exists`, { code: "EEXIST" });
     },
   };
