@@ -18,7 +18,7 @@ import { operations } from "./operations.ts";
 import { isKnown, loadTag, type Tag } from "./precondition.ts";
 import type { JsonSchema } from "./schemas.ts";
 import { readToken } from "./token.ts";
-import { loadValidator, type Validate } from "./validate.ts";
+import type { Validate } from "./validate.ts";
 
 export interface AdminOptions {
   readonly registry: Registry;
@@ -91,7 +91,8 @@ async function loadApp(control: Control, options: AdminOptions): Promise<Admin> 
   const document = openApiDocument(all, registry, control.programVersion);
   let validator: Promise<Validate> | undefined;
   const strict = () => options.strict === true || control.snapshot.admin.strict === true;
-  const validate = async () => strict() ? await (validator ??= loadValidator(document)) : undefined;
+  const loadValidator = async () => (await import("./validate.ts")).makeValidator(document);
+  const validate = async () => strict() ? await (validator ??= loadValidator()) : undefined;
 
   const app = new Hono({ strict: false });
   const paths = new Map<string, string[]>();

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import type { ConfigDocument } from "../config/document.ts";
 import { controllerConfig, type Reply, started } from "./_fake_control.ts";
 import { type MadeUp, requests } from "./_request_arbitrary.ts";
-import { loadValidator, type Validate } from "./validate.ts";
+import { makeValidator, type Validate } from "./validate.ts";
 
 // deno-lint-ignore no-explicit-any
 type Document = any;
@@ -81,7 +81,7 @@ const config: ConfigDocument = {
 for (const strict of [false, true]) {
   Deno.test(`API, ${strict ? "strict" : "lenient"}: requests made up from its description never fail it, and it answers as described`, async () => {
     const document = await description();
-    const validate = await loadValidator(document);
+    const validate = makeValidator(document);
     const statuses = new Map<number, number>();
     await fc.assert(
       fc.asyncProperty(fc.array(requests(document), { minLength: 20, maxLength: 40 }), async (list) => {

@@ -1,5 +1,5 @@
-/** Checks requests against the schemas, for strict mode. The validator is loaded, and each schema compiled, at first use. */
-import type { ErrorObject } from "ajv/2020";
+/** Checks requests against the schemas; loaded for strict mode only. */
+import { Ajv2020, type ErrorObject } from "ajv/2020";
 import type { JsonSchema } from "./schemas.ts";
 
 /** What is wrong, in the shape the original's clients know. */
@@ -17,9 +17,8 @@ export type Validate = (schema: JsonSchema, value: unknown) => readonly Violatio
 
 const most = 100;
 
-/** `document` holds the schemas that `#/components/schemas/...` refers to. */
-export async function loadValidator(document: JsonSchema): Promise<Validate> {
-  const { Ajv2020 } = await import("ajv/2020");
+/** `document` holds the schemas that `#/components/schemas/...` refers to. Each schema is compiled at first use. */
+export function makeValidator(document: JsonSchema): Validate {
   // Keywords of OpenAPI that are none of JSON Schema are no mistake; all errors are told, not only the first.
   const ajv = new Ajv2020({ strict: false, allErrors: true, validateSchema: false });
   ajv.addKeyword({ keyword: "alternatives", errors: "full", validate: byProtocol });

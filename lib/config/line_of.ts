@@ -1,10 +1,10 @@
 /** Finds the line of a path in the text of a configuration; loaded only when there is an error to tell. */
+import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 
 /** The line, from 1, on which what the beginning of `message` names stands: `listeners[0].spec.port: ...`. */
-export async function lineOf(text: string, message: string): Promise<number | undefined> {
+export function lineOf(text: string, message: string): number | undefined {
   const path = pathIn(message);
   if (path.length === 0) return undefined;
-  const { parseDocument, LineCounter, isMap, isScalar, isSeq } = await import("yaml");
   const lineCounter = new LineCounter();
   let node: unknown = parseDocument(text, { lineCounter, merge: true, logLevel: "silent" }).contents;
   let offset: number | undefined;
@@ -24,8 +24,7 @@ export async function lineOf(text: string, message: string): Promise<number | un
 }
 
 /** The line, from 1, on which a text stops being JSON. */
-export async function lineOfFault(text: string): Promise<number | undefined> {
-  const { parseDocument } = await import("yaml");
+export function lineOfFault(text: string): number | undefined {
   return parseDocument(text, { logLevel: "silent" }).errors[0]?.linePos?.[0].line;
 }
 

@@ -90,7 +90,7 @@ async function parse(text: string, name: string): Promise<unknown> {
   } catch (error) {
     if (!isJson) return await parseYaml(text, name);
     const { lineOfFault } = await import("./line_of.ts");
-    const line = await lineOfFault(text);
+    const line = lineOfFault(text);
     // What follows is the place, or the text there.
     const [reason] = messageOf(error).split(/ at position |, (?:\.\.\.)?"/);
     throw new ConfigError(`${name}${line === undefined ? "" : `:${line}`}: ${reason}`, { cause: error });
@@ -162,6 +162,6 @@ async function explain(sources: readonly Source[], error: unknown): Promise<unkn
 async function explainIn({ name, text }: { name: string; text: string }, error: unknown): Promise<unknown> {
   if (!(error instanceof ConfigError)) return error;
   const { lineOf } = await import("./line_of.ts");
-  const line = await lineOf(text, error.message);
+  const line = lineOf(text, error.message);
   return new ConfigError(`${name}${line === undefined ? "" : `:${line}`}: ${error.message}`, { cause: error });
 }
