@@ -2,7 +2,7 @@
  * Certificates, keys and trusted issuers from their files, checked before they are used. Reading is synchronous: it
  * happens before anything opens, and again when a file changed, which a handshake looks for.
  */
-import type { X509Certificate } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import type { SecureContext } from "node:tls";
 import { ConfigError, messageOf, systemFault } from "../../lib/errors.ts";
 import type { AddressType } from "../../lib/protocol.ts";
@@ -63,8 +63,20 @@ function keyIn(text: string, option: string, file: string) {
     const cure = `"openssl pkey -in ${file} -out FILE" decrypts it`;
     throw new ConfigError(`${option} "${file}": the private key is encrypted; ${cure}`);
   }
+  const object = parseKey(pem, option, file);
+  const type = object.asymmetricKeyType ?? "unknown";
+  if (!keyTypes.includes(type)) {
+    throw new ConfigError(`${option} "${file}": TLS takes no ${type.toUpperCase()} keys, only RSA, EC and Ed25519`);
+  }
+  return { pem, object };
+}
+
+/** What the runtime's TLS can sign with. */
+const keyTypes: readonly string[] = ["rsa", "ec", "ed25519"];
+
+function parseKey(pem: string, option: string, file: string): KeyObject {
   try {
-    return { pem, object: crypto().createPrivateKey(pem) };
+    return crypto().createPrivateKey(pem);
   } catch (error) {
     throw new ConfigError(`${option} "${file}": the private key is damaged (${messageOf(error)})`, { cause: error });
   }

@@ -50,6 +50,11 @@ const faults: readonly (readonly [what: string, settings: Readonly<Record<string
     'key "encrypted8.key": the private key is encrypted; "openssl pkey -in encrypted8.key -out FILE" decrypts it',
   ],
   [
+    "a key of a kind that TLS here has no use for",
+    { cert: "ed448-both.pem" },
+    'cert "ed448-both.pem": TLS takes no ED448 keys, only RSA, EC and Ed25519',
+  ],
+  [
     "an expired certificate",
     { cert: "expired-both.pem" },
     'cert "expired-both.pem": certificate has expired on 2021-01-01 00:00:00 UTC',

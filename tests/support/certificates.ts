@@ -30,7 +30,7 @@ interface Leaf {
 export interface Certificates {
   /** Also the working directory that relative names such as `server.pem` are for. */
   readonly directory: string;
-  /** `path("server.pem")`. Issuers are `ca.pem` and `otherca.pem`; `selfsigned.pem` has no other issuer than itself. */
+  /** `path("server.pem")`. Issuers are `ca.pem` and `otherca.pem`; `selfsigned.pem` and `ed448.pem` have no other issuer than themselves. */
   path(name: string): string;
   text(name: string): string;
 }
@@ -50,7 +50,8 @@ export function makeCertificates(): Certificates | undefined {
   addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
   makeIssuer(directory, "ca");
   makeIssuer(directory, "otherca");
-  makeSelfSigned(directory);
+  makeSelfSigned(directory, "selfsigned");
+  makeSelfSigned(directory, "ed448", words("-newkey ed448 -nodes"));
   for (const [name, leaf] of Object.entries(leaves)) makeLeaf(directory, name, leaf);
   openssl(directory, ...words("pkcs12 -export -in server.pem -inkey server.key -passout pass:secret -out server.p12"));
   openssl(directory, ...words("ec -in server.key -aes256 -passout pass:secret -out encrypted.key"));
@@ -68,11 +69,11 @@ function makeIssuer(directory: string, name: string): void {
   Deno.writeTextFileSync(`${directory}/${name}.index.attr`, "unique_subject = no\n");
 }
 
-function makeSelfSigned(directory: string): void {
-  const files = words("-keyout selfsigned.key -out selfsigned.pem -days 30 -subj /CN=localhost");
+function makeSelfSigned(directory: string, name: string, key = newKey): void {
+  const files = words(`-keyout ${name}.key -out ${name}.pem -days 30 -subj /CN=localhost`);
   const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-  openssl(directory, "req", "-x509", ...newKey, ...files, ...names);
-  joinFiles(directory, "selfsigned");
+  openssl(directory, "req", "-x509", ...key, ...files, ...names);
+  joinFiles(directory, name);
 }
 
 function makeLeaf(directory: string, name: string, { subject, names, from, to, issuer = "ca" }: Leaf): void {
