@@ -1,4 +1,5 @@
 /** A connected stream socket (TCP, UNIX) or a pipe or terminal as a `ByteStream`. */
+import type { StreamSocketOptions } from "../driver.ts";
 import { StreamError } from "../errors.ts";
 import { type NativeByteHandle, wouldBlock } from "../stream/native_handle.ts";
 import type { ByteStream, StreamInfo } from "../stream/stream.ts";
@@ -30,13 +31,20 @@ export interface ByteSocketKind {
   /** A half that does not exist: it has ended from the start. */
   readonly readOnly?: boolean;
   readonly writeOnly?: boolean;
+  /** How long a plain close waits until what was written has arrived; default: ten seconds. */
+  readonly farewellMs?: number;
   /** How the descriptor is given up; default: `close`. */
   onRelease?(): void;
 }
 
 /** The usual kinds, shared by all sockets. */
-export const tcpSocket: ByteSocketKind = { type: "tcp" };
+const tcpSocket: ByteSocketKind = { type: "tcp" };
 export const unixSocket: ByteSocketKind = { type: "unix" };
+
+/** The kind of TCP sockets with these options; those of one listener share one. */
+export function tcpKind({ lingerSeconds }: StreamSocketOptions): ByteSocketKind {
+  return lingerSeconds === undefined ? tcpSocket : { type: "tcp", farewellMs: lingerSeconds * 1000 };
+}
 
 /**
  * Owns `fd`. Reads into a buffer of the driver's pool when the system says there is data, and gives it back at the next

@@ -315,3 +315,23 @@ Deno.test({
     assertEquals(new TextDecoder().decode(stdout), "null\nnull\n");
   },
 });
+
+nativeTest("lingers for a peer that does not read without holding up anybody else", async (driver) => {
+  const before = await openDescriptors();
+  const [near, far] = await pair(driver, { lingerSeconds: 1, sndbuf: 20_000, rcvbuf: 20_000 });
+  let sent = false;
+  near.write(new Uint8Array(1_000_000)).then(() => sent = true, () => {});
+  const start = performance.now();
+  near.abort();
+  assertEquals(sent, false);
+  let longestMs = 0;
+  for (let last = start; await openDescriptors() > before + 3;) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    longestMs = Math.max(longestMs, performance.now() - last);
+    last = performance.now();
+  }
+  const totalMs = performance.now() - start;
+  far.abort();
+  assert(totalMs > 900, `closed after ${totalMs} ms`);
+  assertLess(longestMs, 700, "closing stopped the program");
+});

@@ -10,8 +10,8 @@ import { errno, libc } from "./libc.ts";
 import type { Watch, WatchOwner } from "./reactor.ts";
 import type { Shared } from "./shared.ts";
 
-/** How long a peer may take to accept the rest, in milliseconds, and how often arrival is looked up. */
-const limitMs = 10_000;
+/** How long a peer may take to accept the rest unless its kind says otherwise, and how often arrival is looked up. */
+const defaultLimitMs = 10_000;
 const lookMs = 20;
 
 /** What the system has not taken yet. */
@@ -26,7 +26,7 @@ export function releaseDescriptor(fd: number, kind: ByteSocketKind): void {
   else libc.close(fd);
 }
 
-/** Takes `fd` over: sends `rest`, half-closes, and closes once everything has arrived, or after ten seconds. */
+/** Takes `fd` over: sends `rest`, half-closes, and closes once everything has arrived, or after the kind's `farewellMs`. */
 export function sayFarewell(fd: number, kind: ByteSocketKind, rest: Rest | undefined, shared: Shared): void {
   if (!rest) {
     if (kind.type !== "plain") libc.shutdown(fd, SHUT_WR);
@@ -51,7 +51,7 @@ class Farewell implements WatchOwner {
     readonly rest: Rest | undefined,
     readonly shared: Shared,
   ) {
-    this.#limit = setTimeout(() => this.release(), limitMs);
+    this.#limit = setTimeout(() => this.release(), kind.farewellMs ?? defaultLimitMs);
     this.#look = setInterval(() => this.#step(), lookMs);
     this.#watch = shared.reactor.add(fd, this, { drain: true });
     if (rest && this.#watch) shared.reactor.wantSpace(this.#watch);

@@ -1,7 +1,7 @@
 /** A listening TCP or UNIX stream socket. */
 import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
-import { ByteSocket, tcpSocket, unixSocket } from "./byte_socket.ts";
+import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";
 import {
   connectError,
@@ -40,7 +40,8 @@ export function listenStream(
     setStreamOptions(fd, family, options);
     path = bindSocket(fd, local, SOCK_STREAM, options);
     if (libc.listen(fd, options.backlog) < 0) throw connectError("listen", formatAddress(local), errno());
-    return new Listener(fd, localAddress(fd), path, shared);
+    const kind = local.family === "unix" ? unixSocket : tcpKind(options);
+    return new Listener(fd, localAddress(fd), kind, path, shared);
   } catch (error) {
     path?.release();
     libc.close(fd);
@@ -57,6 +58,7 @@ class Listener implements StreamListener, WatchOwner {
   constructor(
     readonly fd: number,
     readonly local: SocketAddress,
+    readonly kind: ByteSocketKind,
     readonly path: BoundPath | undefined,
     readonly shared: Shared,
   ) {
@@ -87,7 +89,7 @@ class Listener implements StreamListener, WatchOwner {
     const local = this.#wildcard ? localAddress(fd) : this.local;
     const name = formatAddress(unix && remote.path === "" ? local : remote);
     const info = { protocol: unix ? "UnixDomainSocket" : "TCP", name, local, remote, halfCloses: true };
-    return new ByteSocket(fd, info, unix ? unixSocket : tcpSocket, this.shared);
+    return new ByteSocket(fd, info, this.kind, this.shared);
   }
 
   onReadable(): void {

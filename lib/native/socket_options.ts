@@ -46,12 +46,8 @@ export function setStreamOptions(fd: number, family: number, options: StreamSock
   if (options.keepalive !== undefined) {
     setInteger(fd, "keepalive", c.SOL_SOCKET, c.SO_KEEPALIVE, Number(options.keepalive));
   }
-  if (options.lingerSeconds !== undefined) {
-    const value = linger(true, options.lingerSeconds);
-    if (libc.setsockopt(fd, c.SOL_SOCKET, c.SO_LINGER, value, value.length) < 0) {
-      throw connectError("setsockopt", `linger=${options.lingerSeconds}`, errno());
-    }
-  }
+  // Told to linger, the system blocks the closing thread, and all sessions with it: the farewell waits instead.
+  if (options.lingerSeconds === 0) setBytes(fd, "linger=0", c.SOL_SOCKET, c.SO_LINGER, linger(true, 0));
   const tcp: readonly (readonly [string, number, number | undefined])[] = [
     ["keepidle", c.TCP_KEEPIDLE, options.keepIdleSeconds],
     ["keepintvl", c.TCP_KEEPINTVL, options.keepIntervalSeconds],

@@ -2,7 +2,7 @@
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import type { ByteStream, SocketAddress } from "../stream/stream.ts";
 import { formatAddress } from "../stream/stream.ts";
-import { ByteSocket, type ByteSocketKind, tcpSocket, unixSocket } from "./byte_socket.ts";
+import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";
 import { connectError, EAGAIN, ECANCELED, ECONNREFUSED, EINPROGRESS, EINTR } from "./errno.ts";
 import { AF_UNIX } from "./layout.ts";
@@ -41,7 +41,7 @@ export async function connectStream(
       remote: peerAddress(fd) ?? remote,
       halfCloses: true,
     };
-    return new ByteSocket(fd, info, kindOf(fd, family, path), shared);
+    return new ByteSocket(fd, info, kindOf(fd, family, path, options), shared);
   } catch (error) {
     path?.release();
     libc.close(fd);
@@ -49,8 +49,14 @@ export async function connectStream(
   }
 }
 
-function kindOf(fd: number, family: number, path: BoundPath | undefined): ByteSocketKind {
-  if (!path) return family === AF_UNIX ? unixSocket : tcpSocket;
+function kindOf(
+  fd: number,
+  family: number,
+  path: BoundPath | undefined,
+  options: StreamSocketOptions,
+): ByteSocketKind {
+  if (family !== AF_UNIX) return tcpKind(options);
+  if (!path) return unixSocket;
   const onRelease = () => {
     path.release();
     libc.close(fd);
