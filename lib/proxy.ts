@@ -357,18 +357,26 @@ export class Proxy {
     return isBare(served.listener.endpoint) ? tooMany(served) : undefined;
   }
 
-  /** One session from a connector or local endpoint; with `fork` again and again, `interval` apart. */
+  /**
+   * One session from a connector or local endpoint. With `fork` again and again: the next begins `interval` after the last
+   * has ended, or with `max_children` after it has begun, if no more than that are open then.
+   */
   async #connectLoop(served: Served): Promise<L7mpError | undefined> {
-    const { fork, interval = 1000 } = served.listener.endpoint.connect ?? {};
+    const { fork, interval = 1000, max_children: most = 1 } = served.listener.endpoint.connect ?? {};
+    if (!fork) return (await this.#session(served, undefined)).error;
     const { signal } = served.closing;
-    for (;;) {
-      const { error } = await this.#session(served, undefined);
-      if (!fork || signal.aborted) return error;
-      try {
+    const slots = new Slots(most);
+    try {
+      for (;;) {
+        slots.take();
+        const session = this.#session(served, undefined, { slots });
+        if (most === 1) await session;
         await sleep(interval, signal);
-      } catch {
-        return undefined;
+        await slots.free(signal);
       }
+    } catch {
+      // Nothing but the signal ends it.
+      return undefined;
     }
   }
 

@@ -292,6 +292,29 @@ Deno.test("Proxy with fork on a connector connects again after each session", as
   assertEquals((await running).error, undefined);
 });
 
+Deno.test("Proxy with fork and max-children on a connector has up to so many sessions at a time", async () => {
+  const { endpoint: target, peers } = memoryTarget();
+  const clients: ByteStream[] = [];
+  const connect = async () => {
+    const [client, stream] = bytePair();
+    clients.push(client);
+    return stream;
+  };
+  const endpoint = memoryEndpoint({ connect }, { connect: { fork: true, interval: 1, max_children: 2 } as never });
+  const { proxy, records } = proxyOf(plannedListener(endpoint, target));
+  const running = proxy.run();
+  await until(() => peers.length === 2);
+  assertEquals(proxy.statistics().sessions, 2);
+  // Many intervals later there are still no more.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(clients.length, 2);
+  assertEquals(await echoOnce(clients[0]!, peers[0]!), "ping");
+  await until(() => peers.length === 3);
+  assertEquals(records.length, 1);
+  await proxy.stop(0);
+  assertEquals((await running).error, undefined);
+});
+
 /** A layer whose connections carry two callers, and wait for a third in vain; each says its number. */
 function twoCallers(seen: { followUps?: boolean; waiting: number } = { waiting: 0 }): Layer {
   const counts = new Map<Stream, number>();

@@ -65,7 +65,7 @@ export const connectOptions = s.object({
     min: 1,
     group: "connecting",
     aliases: ["max-sessions", "conncap"],
-    help: "With fork: sessions at a time",
+    help: "With fork: up to so many sessions at a time, begun an interval apart (default 1)",
   }),
   ...retryFields,
   connect_timeout: s.duration({ group: "connecting", help: "Limit for opening, name resolution included" }),
