@@ -153,9 +153,13 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
     }
   }
 
-  trySend(bytes: Uint8Array, start: number, end: number): number {
+  #checkSendable(): void {
     if (this.#failure) throw this.#failure.reason;
     if (this.#unsendable) throw this.#unsendable;
+  }
+
+  trySend(bytes: Uint8Array, start: number, end: number): number {
+    this.#checkSendable();
     if (this.#writeEnded) throw new StreamError(`write(${this.info.name}): the writing half has ended`);
     const watch = this.#watch;
     if (start === end) return 0;
@@ -260,10 +264,11 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
   }
 
   async closeWrite(): Promise<void> {
-    if (this.#failure) throw this.#failure.reason;
-    if (this.#unsendable) throw this.#unsendable;
+    this.#checkSendable();
     if (this.#writeEnded) return;
     if (this.#rest) await this.#flushed;
+    // The descriptor may have been given up in the meantime, and its number be somebody else's.
+    this.#checkSendable();
     if (this.#writeEnded) return;
     this.#writeEnded = true;
     if (this.#kind.type === "plain") {

@@ -85,7 +85,8 @@ function adoptPlain(
   shared: Shared,
 ): ByteStream {
   const access = { read: c.O_RDONLY, write: c.O_WRONLY, both: c.O_RDWR }[options.direction];
-  const own = libc.open(cString(`/proc/self/fd/${fd}`), access | c.O_NONBLOCK | c.O_NOCTTY | c.O_CLOEXEC, 0);
+  const again = access | c.O_NONBLOCK | c.O_NOCTTY | c.O_CLOEXEC;
+  const own = isMaster(fd) ? -1 : libc.open(cString(`/proc/self/fd/${fd}`), again, 0);
   if (own >= 0 && !options.keepOpen) libc.close(fd);
   const flags = own < 0 ? libc.fcntl(fd, c.F_GETFL, 0) : 0;
   if (own < 0) libc.fcntl(fd, c.F_SETFL, flags | c.O_NONBLOCK);
@@ -105,6 +106,15 @@ function adoptPlain(
     if (own >= 0) return new FileStream(own, info, { ...options, keepOpen: false }, shared);
     libc.fcntl(fd, c.F_SETFL, flags);
     return new FileStream(fd, info, options, shared);
+  }
+}
+
+/** Whether `fd` is the master side of a terminal: opened once more, its path makes another terminal. */
+function isMaster(fd: number): boolean {
+  try {
+    return Deno.readLinkSync(`/proc/self/fd/${fd}`).endsWith("/ptmx");
+  } catch {
+    return false;
   }
 }
 
