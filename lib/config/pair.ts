@@ -53,7 +53,10 @@ export function documentFromWords(words: Words, registry: Registry, options: Pai
   const opensOnce = "single" in first ? stacksOf(second) : [...stacksOf(first), ...stacksOf(second)];
   for (const stack of opensOnce) {
     if (stack.levels[0].settings.fork !== true) continue;
-    const why = "only a first address that is not dual can have many sessions";
+    const cure = stack.role === "listen" && "single" in first
+      ? "; write it first, and broadcast: before the address that its sessions share (of -u and -U the other)"
+      : "";
+    const why = `only a first address that is not dual can have many sessions${cure}`;
     throw new ConfigError(`option "fork" of ${typeName(stack)} not allowed here: ${why}`);
   }
 

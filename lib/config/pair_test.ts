@@ -126,10 +126,12 @@ Deno.test("documentFromWords() gives the words after -- to the address that want
 Deno.test("documentFromWords() refuses wrong words with the reason", () => {
   const fork =
     'option "fork" of TCP-LISTEN not allowed here: only a first address that is not dual can have many sessions';
+  const cure = "; write it first, and broadcast: before the address that its sessions share (of -u and -U the other)";
   refuses([], 'exactly 2 addresses required (there are 0); use option "-h" for help');
   refuses(["-", "tcp:a:1", "-"], '"tcp:a:1" is an address, not a transform; more than one pair needs a file (-c)');
   refuses(["-", "LINSE", "-"], 'unknown transform "LINSE"; did you mean "LINES"?');
   refuses(["-", "LINES"], '"LINES" is a transform, not an address; it stands between two addresses');
-  refuses(["-", "TCP-L:1,fork"], fork);
+  refuses(["-", "TCP-L:1,fork"], fork + cure);
+  refuses(["-", "TCP:h:1,fork"], fork.replace("TCP-LISTEN", "TCP"));
   refuses(["TCP-L:1,fork!!-", "-"], fork);
 });
