@@ -14,6 +14,7 @@ export interface IpSpec {
   readonly port?: number;
   readonly pf?: "ip4" | "ip6";
   readonly bind?: Bind;
+  readonly ipv6_v6only?: boolean;
 }
 
 /** The address that receives on every interface, or lets the system choose the local end. */
@@ -54,7 +55,7 @@ export async function localAddress(
 
 /**
  * Opens the local end a listener or receiver asks for. Without a host it is all interfaces: IPv4, IPv6, or both where
- * no version is preferred and the system can; `open` then gets `v6only: false`.
+ * no version is preferred and the system and the driver can; `open` then gets `v6only: false`.
  */
 export async function openLocal<T>(
   spec: IpSpec,
@@ -72,10 +73,10 @@ export async function openLocal<T>(
   }
   if (version !== 0) return await open(anyAddress(version === 4 ? "inet" : "inet6", port), {});
   try {
-    return await open(anyAddress("inet6", port), { v6only: false });
+    return await open(anyAddress("inet6", port), { v6only: spec.ipv6_v6only ?? false });
   } catch (error) {
-    const noIpv6 = error instanceof L7mpError && ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(error.code);
-    if (!noIpv6) throw error;
+    const noBoth = error instanceof L7mpError && ["EAFNOSUPPORT", "EADDRNOTAVAIL", "UNSUPPORTED"].includes(error.code);
+    if (!noBoth || spec.ipv6_v6only) throw error;
     return await open(anyAddress("inet", port), {});
   }
 }

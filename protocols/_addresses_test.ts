@@ -75,13 +75,24 @@ Deno.test("openLocal() listens on all interfaces of the version asked for", asyn
   assertEquals(opened, [["0.0.0.0", {}], ["::", {}], ["0.0.0.0", {}], ["::", { v6only: false }], ["192.0.2.1", {}]]);
 });
 
-Deno.test("openLocal() falls back to IPv4 where no version is preferred and the system has no IPv6", async () => {
+Deno.test("openLocal() takes the user's word on whether IPv6 takes IPv4 too", async () => {
   const context = testContext(fakeDriver(), { ipVersion: 0 });
-  const host = await openLocal({ port: 5 }, context, async (local) => {
-    if (local.family === "inet6") throw new ConnectError("socket: no", { code: "EAFNOSUPPORT" });
-    return local.host;
-  });
-  assertEquals(host, "0.0.0.0");
+  const opened: unknown[] = [];
+  const open = async (_: SocketAddress, options: object) => void opened.push(options);
+  await openLocal({ port: 5, ipv6_v6only: true }, context, open);
+  assertEquals(opened, [{ v6only: true }]);
+});
+
+Deno.test("openLocal() falls back to IPv4 where no version is preferred and one socket cannot serve both", async () => {
+  const context = testContext(fakeDriver(), { ipVersion: 0 });
+  for (const code of ["EAFNOSUPPORT", "UNSUPPORTED"]) {
+    const open = async (local: SocketAddress & { host: string }) => {
+      if (local.family === "inet6") throw new ConnectError("socket: no", { code });
+      return local.host;
+    };
+    assertEquals(await openLocal({ port: 5 }, context, open), "0.0.0.0");
+    await assertRejects(() => openLocal({ port: 5, ipv6_v6only: true }, context, open), ConnectError);
+  }
 });
 
 Deno.test("tryEach() tells each failure at notice and throws the last", async () => {

@@ -33,11 +33,13 @@ export function setSocketOptions(fd: number, family: number, options: SocketOpti
   }
   onlyIp("ttl", options.ttl);
   onlyIp("tos", options.tos);
-  onlyIp("ipv6-v6only", options.v6only);
+  if (family !== AF_INET6 && options.v6only !== undefined) {
+    throw new ConfigError('option "ipv6-v6only" needs an IPv6 socket; pf=ip6 or an IPv6 address makes one');
+  }
   const six = family === AF_INET6;
   set("ttl", six ? [c.IPPROTO_IPV6, c.IPV6_UNICAST_HOPS] : [c.IPPROTO_IP, c.IP_TTL], options.ttl);
   set("tos", six ? [c.IPPROTO_IPV6, c.IPV6_TCLASS] : [c.IPPROTO_IP, c.IP_TOS], options.tos);
-  if (six) set("ipv6-v6only", [c.IPPROTO_IPV6, c.IPV6_V6ONLY], options.v6only);
+  set("ipv6-v6only", [c.IPPROTO_IPV6, c.IPV6_V6ONLY], options.v6only);
 }
 
 /** Sets options of stream sockets. On a listener they are inherited by what it accepts. */

@@ -3,7 +3,7 @@ import type { DatagramSocket, DatagramSocketOptions, DatagramTarget, Packet, Pat
 import { ConnectError, StreamError, systemFault } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
-import { connectError, refuseOptions, streamError } from "./errors.ts";
+import { connectError, refuseOptions, refuseV6only, streamError } from "./errors.ts";
 import { needsNode, openNodeDatagram } from "./node_datagram.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 import { BoundPath } from "./unix_path.ts";
@@ -22,12 +22,14 @@ export async function openDatagram(
   options: OpenOptions,
   owned: OwnedSet,
 ): Promise<DatagramSocket> {
-  refuseOptions(options, { tos: "tos", bindToDevice: "so-bindtodevice", v6only: "ipv6-v6only" });
+  refuseOptions(options, { tos: "tos", bindToDevice: "so-bindtodevice" });
   const family = (target.local ?? target.remote)?.family ?? "inet";
   if (family === "unix") return await openUnix(target, options, owned);
   const local = target.local ?? anyLocal(target.remote);
   if (local.family === "unix") throw new ConnectError("bind: a UDP socket has no path", { retryable: false });
-  if (needsNode(options)) return await openNodeDatagram(local, target, options, owned);
+  const node = needsNode(options);
+  if (!node || local.family !== "inet6") refuseV6only(options.v6only, local);
+  if (node) return await openNodeDatagram(local, target, options, owned);
   let conn: Deno.DatagramConn;
   try {
     conn = Deno.listenDatagram({

@@ -21,6 +21,19 @@ export function unavailable(what: string): ConfigError {
   });
 }
 
+/**
+ * Throws for an IPv6 option of a socket: whether it takes IPv4 too. The runtime leaves that to the system, which says yes
+ * everywhere but on Windows.
+ */
+export function refuseV6only(v6only: boolean | undefined, { family }: SocketAddress): void {
+  if (v6only === undefined) return;
+  if (family !== "inet6") {
+    throw new ConfigError('option "ipv6-v6only" needs an IPv6 socket; pf=ip6 or an IPv6 address makes one');
+  }
+  if (!v6only && Deno.build.os !== "windows") return;
+  throw unavailable(`option "ipv6-v6only=${Number(v6only)}"`);
+}
+
 /** Throws for each of `options` that has a value. Keys are the driver's names, values the command line's. */
 export function refuseOptions<T extends object>(options: T, names: Partial<Readonly<Record<keyof T, string>>>): void {
   for (const [key, name] of Object.entries(names)) {

@@ -3,7 +3,7 @@ import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
 import { ByteSocket } from "./byte_socket.ts";
-import { connectError, refuseOptions, streamError, unavailable } from "./errors.ts";
+import { connectError, refuseOptions, refuseV6only, streamError, unavailable } from "./errors.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 import { setTcpOptions, streamRefusals } from "./stream_connect.ts";
 import { BoundPath } from "./unix_path.ts";
@@ -18,6 +18,7 @@ export async function listenStream(
   owned: OwnedSet,
 ): Promise<StreamListener> {
   refuseOptions(options, streamRefusals);
+  refuseV6only(options.v6only, local);
   if (local.family === "unix") return await listenUnix(local, options, owned);
   if (options.reuseaddr === false) throw unavailable('option "reuseaddr=0"');
   const { backlog, reuseport = false } = options;

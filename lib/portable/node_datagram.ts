@@ -14,9 +14,10 @@ const queuePackets = 1024;
 const queueBytes = 1 << 20;
 
 export function needsNode(options: OpenOptions): boolean {
-  const { rcvbuf, sndbuf, ttl, reuseport, multicastInterface, multicastTtl, memberships = [] } = options;
+  const { rcvbuf, sndbuf, ttl, reuseport, v6only, multicastInterface, multicastTtl, memberships = [] } = options;
   const special = memberships.some(({ group, source }) => source !== undefined || group.includes(":"));
-  return special || [rcvbuf, sndbuf, ttl, reuseport, multicastInterface, multicastTtl].some((o) => o !== undefined);
+  return special || v6only === true ||
+    [rcvbuf, sndbuf, ttl, reuseport, multicastInterface, multicastTtl].some((o) => o !== undefined);
 }
 
 /** Binds `local` and sets the options. Rejects with a `ConnectError`. */
@@ -27,11 +28,12 @@ export async function openNodeDatagram(
   owned: OwnedSet,
 ): Promise<DatagramSocket> {
   const { createSocket } = await import("node:dgram");
-  const { rcvbuf, sndbuf, reuseaddr, reuseport } = options;
+  const { rcvbuf, sndbuf, reuseaddr, reuseport, v6only } = options;
   const socket = createSocket({
     type: local.family === "inet6" ? "udp6" : "udp4",
     reuseAddr: reuseaddr,
     reusePort: reuseport,
+    ipv6Only: v6only,
     recvBufferSize: rcvbuf,
     sendBufferSize: sndbuf,
   });

@@ -3,7 +3,7 @@ import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
 import { ByteSocket } from "./byte_socket.ts";
-import { connectError, refuseOptions, unavailable } from "./errors.ts";
+import { connectError, refuseOptions, refuseV6only, unavailable } from "./errors.ts";
 import { connectFrom } from "./node_socket.ts";
 import type { OwnedSet } from "./owned.ts";
 
@@ -14,7 +14,6 @@ export const streamRefusals = {
   broadcast: "broadcast",
   ttl: "ttl",
   tos: "tos",
-  v6only: "ipv6-v6only",
   bindToDevice: "so-bindtodevice",
   keepIdleSeconds: "keepidle",
   keepIntervalSeconds: "keepintvl",
@@ -33,6 +32,7 @@ export async function connectStream(
 ): Promise<ByteStream> {
   signal.throwIfAborted();
   refuseOptions(options, streamRefusals);
+  refuseV6only(options.v6only, remote);
   if (options.reuseport) throw unavailable('option "reuseport" of a connector');
   if (remote.family === "unix") return await connectUnix(remote, options.local, signal, owned);
   if (options.local) {

@@ -171,6 +171,39 @@ const tests: Readonly<Record<string, Test>> = {
     assertMatch(near.info.name, /^AF=10 \[::1\]:\d+$/);
     await echoesHalves({ near, far });
   },
+  "an IPv6 listener and receiver take IPv4 too when told so": async (scene) => {
+    const everywhere: SocketAddress = { family: "inet6", host: "::", port: 0 };
+    const listener = await listen(scene, everywhere, { v6only: false });
+    assert(listener.local.family === "inet6");
+    const here: SocketAddress = { family: "inet", host: "127.0.0.1", port: listener.local.port };
+    const [near, far] = await Promise.all([scene.driver.connectStream(here, {}, never), listener.accept()]);
+    scene.defer(() => near.abort());
+    scene.defer(() => far!.abort());
+    await echoesHalves({ near, far: far! });
+    const receiver = await datagrams(scene, { local: everywhere }, { v6only: false });
+    assert(receiver.local.family === "inet6");
+    const sender = await datagrams(scene, { remote: { ...here, port: receiver.local.port } });
+    await sender.send([{ data: bytesOf("four") }]);
+    const [packet] = await receive(receiver, 1);
+    assertEquals(textOf(packet!.data), "four");
+    await receiver.send([{ data: bytesOf("back") }], packet!.from);
+    assertEquals(textOf((await receive(sender, 1))[0]!.data), "back");
+  },
+  "an IPv6 receiver takes no IPv4 when told so": async (scene) => {
+    const receiver = await datagrams(scene, { local: { family: "inet6", host: "::", port: 0 } }, { v6only: true });
+    assert(receiver.local.family === "inet6");
+    // The same port of the other version is free.
+    await datagrams(scene, { local: { family: "inet", host: "0.0.0.0", port: receiver.local.port } });
+  },
+  "ipv6-v6only of an IPv4 socket is an error": async (scene) => {
+    for (const v6only of [false, true]) {
+      const options = { backlog: 1, v6only };
+      const fault = "ipv6-v6only";
+      await assertRejects(() => scene.driver.listenStream(anyPort, options), ConfigError, fault);
+      await assertRejects(() => scene.driver.connectStream(anyPort, options, never), ConfigError, fault);
+      await assertRejects(() => scene.driver.openDatagram({ local: anyPort }, options), ConfigError, fault);
+    }
+  },
   "UNIX stream half-closes both ways and removes its path": async (scene) => {
     const address = unixPath(scene, "socket");
     const { near, far } = await pair(scene, address);
@@ -257,6 +290,26 @@ const tests: Readonly<Record<string, Test>> = {
     await near.write(sent);
     near.abort();
     assertEquals((await readAll(far)).length, sent.length);
+  },
+  "what arrived before sending failed is still read, and then the failure is told": async (scene) => {
+    const { near, far } = await pair(scene);
+    await near.write(new Uint8Array(1));
+    await far.write(patternBytes(100_000));
+    // A byte of the other side is unread, so closing resets.
+    far.abort(new StreamError("on purpose"));
+    await assertRejects(async () => {
+      for (;;) {
+        await near.write(new Uint8Array(1));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }, StreamError);
+    let count = 0;
+    const end = (async () => {
+      for (let bytes = await near.read(); bytes; bytes = await near.read()) count += bytes.length;
+    })();
+    await assertRejects(() => end, StreamError);
+    assertEquals(count, 100_000);
+    await assertRejects(() => near.write(new Uint8Array(1)), StreamError);
   },
   "a write waits for a slow reader": async (scene) => {
     const { near, far } = await pair(scene);
