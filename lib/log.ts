@@ -100,8 +100,8 @@ export class Log {
       const line = { time: isoTime(time, microseconds), level, event, message, program, pid, ...own };
       this.#options.write(JSON.stringify(line));
     } else {
-      const head = `${timestamp(time, microseconds)} ${escape(program)}[${pid}]`;
-      this.#options.write(`${head} ${letters[level]} ${escape(message)}`);
+      const head = `${timestamp(time, microseconds)} ${onOneLine(program)}[${pid}]`;
+      this.#options.write(`${head} ${letters[level]} ${onOneLine(message)}`);
     }
   }
 }
@@ -142,7 +142,8 @@ function parts(ms: number): { readonly time: Date; readonly fraction: string } {
   return { time: new Date(Math.floor(microseconds / 1000)), fraction: String(microseconds % 1e6).padStart(6, "0") };
 }
 
-function escape(text: string): string {
+/** Control characters as backslash and their name, so that `text` stays on its line and moves no cursor. */
+export function onOneLine(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\x00-\x1f\x7f]/g, (c) => {
     const named = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[c];

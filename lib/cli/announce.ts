@@ -1,4 +1,5 @@
 /** `--announce`: tells scripts which port a listener really got. */
+import { onOneLine } from "../log.ts";
 import type { SocketAddress } from "../stream/stream.ts";
 
 /**
@@ -7,6 +8,6 @@ import type { SocketAddress } from "../stream/stream.ts";
  */
 export function announcement(type: string, address: SocketAddress): string {
   return address.family === "unix"
-    ? `LISTEN ${type} - ${address.path}`
+    ? `LISTEN ${type} - ${onOneLine(address.path)}`
     : `LISTEN ${type} ${address.host} ${address.port}`;
 }

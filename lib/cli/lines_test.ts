@@ -71,4 +71,5 @@ Deno.test("announcement() has four words for every family", () => {
   assertEquals(announcement("TCP6-LISTEN", { family: "inet6", host: "::1", port }), "LISTEN TCP6-LISTEN ::1 8080");
   assertEquals(announcement("UNIX-LISTEN", { family: "unix", path: "/run/x" }), "LISTEN UNIX-LISTEN - /run/x");
   assertEquals(announcement("ABSTRACT-LISTEN", { family: "unix", path: "@x" }), "LISTEN ABSTRACT-LISTEN - @x");
+  assertEquals(announcement("UNIX-LISTEN", { family: "unix", path: "/a\nb" }), "LISTEN UNIX-LISTEN - /a\\nb");
 });

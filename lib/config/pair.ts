@@ -65,7 +65,9 @@ export function documentFromWords(words: Words, registry: Registry, options: Pai
     spec: { ...spec, reverse: true },
   }));
   const { destination, retry } = destinationOf(second);
-  const session = withoutUndefined({ ...sessionDefaults(options), ...withoutUndefined(options.session) });
+  // Both ways it would say everything twice.
+  const copy: SessionDocument = isStdio(first) && isStdio(second) ? { direction: "ltr" } : {};
+  const session = withoutUndefined({ ...copy, ...sessionDefaults(options), ...withoutUndefined(options.session) });
   const listener: InlineListener = {
     name: "cli",
     spec: specOf(first, "listener"),
@@ -88,6 +90,10 @@ export function documentFromWords(words: Words, registry: Registry, options: Pai
 
 function stacksOf(address: ParsedAddress): Stack[] {
   return "single" in address ? [address.single] : [address.dual.read, address.dual.write];
+}
+
+function isStdio(address: ParsedAddress): boolean {
+  return "single" in address && address.single.levels.length === 1 && typeName(address.single) === "STDIO";
 }
 
 function takesWords(stack: Stack): boolean {

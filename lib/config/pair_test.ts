@@ -108,6 +108,12 @@ Deno.test("documentFromWords() writes --text, -6 and --compat where they take ef
   assertEquals(compat.rules[0]!.action.route.destination.spec.nodelay, false);
 });
 
+Deno.test("documentFromWords() copies standard input once where both sides are STDIO", () => {
+  assertEquals(read(["-"]).listeners[0]!.options, { direction: "ltr" });
+  assertEquals(read(["-", "STDIO"], { session: { direction: "rtl" } }).listeners[0]!.options, { direction: "rtl" });
+  assertEquals(read(["-", "ECHO"]).listeners[0]!.options, undefined);
+});
+
 Deno.test("documentFromWords() drops an implied fork where only one session can be", () => {
   assertEquals(sides(["-", "udp-server:1"]).destination.spec.fork, undefined);
   assertEquals(sides(["udp-server:1", "-"]).listener.fork, true);
