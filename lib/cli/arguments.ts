@@ -19,6 +19,8 @@ export interface Arguments {
   helpTopic?: string;
   /** Addresses and transforms, in order. */
   words: string[];
+  /** First names of the options on the command line itself. */
+  used: string[];
   /** What stands after `--`. */
   tail?: string[];
   /** `--server`: the WebSocket listener that stands before the words. */
@@ -76,6 +78,7 @@ export function defaultArguments(): Arguments {
     mode: "run",
     helpLevel: 1,
     words: [],
+    used: [],
     config: [],
     lines: { nul: false, strict: false },
     session: {},
@@ -166,6 +169,7 @@ function readWords(words: readonly string[], result: Arguments): string[] {
       throw new ConfigError(`${name}: not a number: "${value}" (${option.websocatMeaning})`);
     }
     option.set(result, value, name);
+    result.used.push(option.names[0]!);
     if (result.mode === "help" || result.mode === "version") break;
   }
   return addresses;
@@ -239,6 +243,7 @@ function readEnvironmentOptions(text: string, result: Arguments): void {
     const stray = readWords(splitWords(text), result)[0];
     if (stray !== undefined) throw new ConfigError(`"${stray}" is not an option`);
     if (result.tail) throw new ConfigError('"--" is not an option');
+    result.used = [];
   } catch (error) {
     throw error instanceof ConfigError ? new ConfigError(`L7MP_OPTS: ${error.message}`, { cause: error }) : error;
   }

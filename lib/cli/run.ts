@@ -120,6 +120,11 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
   const { planDocument } = await import("../config/planner.ts");
   const plan = planDocument(document, registry);
   for (const { level, message } of plan.warnings) outlets.log[level]("plan.warning", message);
+  if (given.used.length > 0) {
+    for (const name of (await import("./unused_options.ts")).unusedOptions(given, plan)) {
+      outlets.log.warn("option.ignored", `option ${name} has no effect here`);
+    }
+  }
   switch (given.mode) {
     case "check":
       return 0;

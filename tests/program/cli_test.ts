@@ -95,6 +95,36 @@ Deno.test("--access-log-format is checked, and told where there is no access log
   assertEquals([both.status, both.log], [0, ""]);
 });
 
+Deno.test("an option that the addresses have no use for is told, one that they have is not", async () => {
+  const pair = ["-", "TCP:127.0.0.1:80"];
+  const socket = ["-", "autoreconnect:ws:127.0.0.1:80"];
+  const secrets = ["--show-secrets"];
+  const cases: readonly (readonly [option: string[], without: string[], withUse: string[] | undefined])[] = [
+    [["-H", "A: b"], ["-", "HTTP-LISTEN:80"], socket],
+    [["--via=http://127.0.0.1:1"], ["-", "UDP:127.0.0.1:80"], ["-", "STDIN!!TCP:127.0.0.1:80"]],
+    [["--ping-interval=1"], pair, socket],
+    [["--ping-timeout=1"], pair, socket],
+    [["--text"], pair, socket],
+    [["--binary"], pair, ["TCP-L:80,fork", "ws:127.0.0.1:80"]],
+    [["-n"], pair, ["WS-L:80", "-"]],
+    [["--null"], pair, socket],
+    [["--strict"], pair, ["-", "LINES", "UDP:127.0.0.1:80"]],
+    [["--admin-token-file=x"], pair, undefined],
+    [["--strict-config"], pair, undefined],
+    [secrets, pair, ["--plan", ...pair]],
+  ];
+  for (const [option, without, withUse] of cases) {
+    const [name] = option[0]!.split("=");
+    const { status, log } = await runHere([...option, "--check", ...without]);
+    assertEquals([status, log], [0, `W option ${name} has no effect here\n`]);
+    if (!withUse) continue;
+    const mode = option === secrets ? [] : ["--check"];
+    assertEquals((await runHere([...option, ...mode, ...withUse])).log, "", name);
+  }
+  const usual = await runHere(["--check", ...pair], { L7MP_OPTS: "--text" });
+  assertEquals(usual.log, "", "what is set for every run is no mistake of one");
+});
+
 Deno.test("--check finds two listeners of a configuration at one address", async () => {
   const listen = (name: string, spec: Record<string, unknown>) => ({ name, spec, rules: [] });
   const both = (...specs: Record<string, unknown>[]) =>
