@@ -1,7 +1,7 @@
 import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
 import { controller } from "../../protocols/controller.ts";
-import { echo } from "../../protocols/echo.ts";
-import { exec } from "../../protocols/exec.ts";
+import { echo as echoing } from "../../protocols/echo.ts";
+import { exec, shell, system } from "../../protocols/exec.ts";
 import { pipe } from "../../protocols/pipe.ts";
 import { sync } from "../../protocols/sync.ts";
 import { localContext } from "../support/local_context.ts";
@@ -9,25 +9,29 @@ import { oneByte } from "../support/one_byte.ts";
 import { echoPair, protocolSuite } from "./protocol_suite.ts";
 
 const heldBackBytes = 1 << 20;
+const echo = true;
 
 const openPipe = async () => echoPair(await pipe.connect!(pipe.spec.parse({}, ""), localContext()) as ByteStream);
 
-protocolSuite("PIPE", "byte", openPipe, { heldBackBytes });
+protocolSuite("PIPE", "byte", openPipe, { heldBackBytes, echo });
 
 protocolSuite("PIPE one byte at a time", "byte", async () => echoPair(oneByte((await openPipe()).near)), {
   heldBackBytes,
+  echo,
   largeBytes: 100_000,
 });
 
-const openCat = async () => {
-  const context = localContext();
-  return echoPair(await exec.connect!(exec.spec.parse({ command: "cat" }, ""), context) as ByteStream);
-};
+const openCat = async (program: typeof exec | typeof system | typeof shell = exec, command = "cat") =>
+  echoPair(await program.connect!(program.spec.parse({ command }, ""), localContext()) as ByteStream);
 
-protocolSuite("EXEC:cat", "byte", openCat, { heldBackBytes });
+protocolSuite("EXEC:cat", "byte", () => openCat(), { heldBackBytes, echo });
+// A shell that is not replaced by its last command goes a moment before it.
+protocolSuite("SYSTEM:exec cat", "byte", () => openCat(system, "exec cat"), { heldBackBytes, echo });
+protocolSuite("SHELL:exec cat", "byte", () => openCat(shell, "exec cat"), { heldBackBytes, echo });
 
 protocolSuite("EXEC:cat one byte at a time", "byte", async () => echoPair(oneByte((await openCat()).near)), {
   heldBackBytes: 200_000,
+  echo,
   largeBytes: 20_000,
   skip: [
     ["holds a writer back until its reader reads", "a megabyte in single bytes through a process takes long"],
@@ -37,8 +41,8 @@ protocolSuite("EXEC:cat one byte at a time", "byte", async () => echoPair(oneByt
 protocolSuite(
   "ECHO",
   "datagram",
-  async () => echoPair(await echo.connect!(echo.spec.parse({}, ""), localContext()) as DatagramStream),
-  { heldBackBytes },
+  async () => echoPair(await echoing.connect!(echoing.spec.parse({}, ""), localContext()) as DatagramStream),
+  { heldBackBytes, echo },
 );
 
 const leaves = "who ends says goodbye to the others, who stay";
@@ -66,4 +70,4 @@ protocolSuite("CONTROLLER", "byte", async () => {
   const control = (request: Request) => Promise.resolve(new Response(request.body));
   const downstream = { protocol: "HTTP", name: "http", facts: { method: "POST", path: "/", headers: {} } };
   return echoPair(await controller.connect!({}, localContext({ control, downstream })) as ByteStream);
-}, { heldBackBytes });
+}, { heldBackBytes, echo });

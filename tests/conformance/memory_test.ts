@@ -3,6 +3,7 @@ import { oneByte } from "../support/one_byte.ts";
 import { echoPair, protocolSuite } from "./protocol_suite.ts";
 
 const heldBackBytes = 1 << 20;
+const echo = true;
 
 protocolSuite("bytePair()", "byte", async () => {
   const [near, far] = bytePair();
@@ -34,11 +35,11 @@ protocolSuite("bytePair() one byte at a time", "byte", async () => {
   largeBytes: 200_000,
 });
 
-protocolSuite("byteEcho()", "byte", async () => echoPair(byteEcho()), { heldBackBytes });
+protocolSuite("byteEcho()", "byte", async () => echoPair(byteEcho()), { heldBackBytes, echo });
 
 protocolSuite("datagramPair()", "datagram", async () => {
   const [near, far] = datagramPair();
   return { near, far };
 }, { heldBackBytes });
 
-protocolSuite("datagramEcho()", "datagram", async () => echoPair(datagramEcho()), { heldBackBytes });
+protocolSuite("datagramEcho()", "datagram", async () => echoPair(datagramEcho()), { heldBackBytes, echo });

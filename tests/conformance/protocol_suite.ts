@@ -22,11 +22,13 @@ export interface SuiteOptions {
   readonly heldBackBytes?: number;
   /** Largest message of the large-message test. Default 64 MiB, or the stream's own limit. */
   readonly largeBytes?: number;
+  /** Both ends are one stream (`echoPair`): tests that need two are shown as skipped. */
+  readonly echo?: true;
 }
 
 export interface ContractTest<S extends Stream> {
   readonly name: string;
-  /** Needs two ends; left out for an echo, where both are one. */
+  /** Needs two ends. */
   readonly pairOnly?: boolean;
   run(pair: Pair<S>, options: SuiteOptions): Promise<void>;
 }
@@ -60,14 +62,15 @@ export function protocolSuite(
     if (!tests.some((test) => test.name === skipped)) throw new Error(`${name}: no test "${skipped}" to skip`);
   }
   for (const test of tests) {
-    const reason = options.skip?.find(([skipped]) => skipped === test.name)?.[1];
+    const reason = options.skip?.find(([skipped]) => skipped === test.name)?.[1] ??
+      (test.pairOnly && options.echo ? "both ends are one" : undefined);
     Deno.test({
       name: `${name} ${test.name}${reason ? ` (skipped: ${reason})` : ""}`,
       ignore: reason !== undefined,
       async fn() {
         const pair = await open() as Pair<never>;
         try {
-          if (test.pairOnly && pair.near === pair.far) return;
+          if ((pair.near === pair.far) !== (options.echo ?? false)) throw new Error("an echo is one end, and says so");
           await test.run(pair, options);
         } finally {
           await release(pair);
