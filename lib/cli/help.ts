@@ -3,6 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import { nearest } from "../schema.ts";
 import { usage } from "../config/parameters.ts";
+import { ctlHelp } from "./ctl_help.ts";
 import { catalog, type OptionEntry, optionUsage, type TypeEntry } from "./catalog.ts";
 import { exampleOf, optionExample, overlayExample } from "./examples.ts";
 import { type GlobalOption, globalOptions, groups } from "./options.ts";
@@ -22,6 +23,8 @@ export function helpText(registry: Registry, level: 1 | 2 | 3): string {
     "  l7mp [options] <address1> [<transform> ...] <address2>",
     "  l7mp [options] <address>                      the other side is STDIO",
     "  l7mp [options] --server [<host>:]<port>       WebSocket server talking to STDIO",
+    "  l7mp [options] -c <file> [-c <file> ...] [<address1> [<transform> ...] <address2>]",
+    "  l7mp ctl [--admin=<address>] get|add|delete|apply|watch ...   client of the REST API; see l7mp ctl --help",
     "  l7mp -V | -h | -hh | -hhh | --help=<topic>    for example --help=tcp-listen or --help=fork",
     "",
     "Options (a value may be attached, -t2, or follow, -t 2; long ones also take --name=value):",
@@ -39,9 +42,19 @@ export function helpText(registry: Registry, level: 1 | 2 | 3): string {
     "Transforms (between the addresses):",
     ...table(transforms.map((entry) => [typeUsage(entry, level), entry.type.help]), 2),
     "",
+    "Environment:",
+    ...table(environment, 2),
+    "",
     ...(level > 1 ? optionSection(entries, level) : ["-hh lists the options of addresses, -hhh all aliases too.", ""]),
   ].join("\n");
 }
+
+/** What is read of it. */
+const environment: readonly (readonly [name: string, help: string])[] = [
+  ["L7MP_OPTS", "Options that stand before all others; quotes keep blanks"],
+  ["SOCAT_PREFERRED_RESOLVE_IP", "4, 6 or 0: as options -4, -6, -0, for addresses that connect"],
+  ["SOCAT_DEFAULT_LISTEN_IP", "4, 6 or 0: the same for those that listen"],
+];
 
 /** Everything that goes by the name `topic`: a type, a transform, an option. Throws `ConfigError` when nothing does. */
 export function topicText(registry: Registry, topic: string): string {
@@ -49,7 +62,8 @@ export function topicText(registry: Registry, topic: string): string {
   const wanted = normal(topic).replace(/:$/, "");
   const overlays = overlayEntries(registry);
   const sections = [
-    ...globalOptions.filter(({ names }) => names.some((n) => n === topic || normal(n) === wanted)).map(globalSection),
+    ...globalNamed(topic).map(globalSection),
+    ...(wanted === "ctl" ? [ctlHelp.trimEnd()] : []),
     ...entries.filter(({ type }) => type.names.some((name) => normal(name) === wanted)).map(typeSection),
     ...overlays.filter(({ name }) => name === wanted).map(overlaySection),
     ...optionsNamed(entries, wanted),
@@ -67,6 +81,13 @@ export function topicText(registry: Registry, topic: string): string {
     );
   }
   return `${sections.join("\n\n")}\n`;
+}
+
+/** Options of the program by that name; -t is not -T where both could be meant. */
+function globalNamed(topic: string): readonly GlobalOption[] {
+  const exact = globalOptions.filter(({ names }) => names.includes(topic));
+  if (exact.length > 0) return exact;
+  return globalOptions.filter(({ names }) => names.some((name) => normal(name) === normal(topic)));
 }
 
 /** The spelling topics are compared in. */

@@ -25,6 +25,10 @@ Deno.test("-h lists options and addresses, -hh their options, -hhh aliases", asy
   for (const { status, log } of [first!, second!, third!]) assertEquals([status, log], [0, ""]);
   assertStringIncludes(first!.stdout, "\n  TCP-LISTEN:[<host>:]<port>");
   assertStringIncludes(first!.stdout, "\n    -t SECONDS");
+  assertStringIncludes(first!.stdout, "\n  l7mp [options] -c <file> ");
+  for (const variable of ["L7MP_OPTS", "SOCAT_PREFERRED_RESOLVE_IP", "SOCAT_DEFAULT_LISTEN_IP"]) {
+    assertStringIncludes(first!.stdout, `\n  ${variable} `);
+  }
   assert(!first!.stdout.includes("max-children="));
   assertStringIncludes(second!.stdout, "    max-children=<number>");
   assert(!second!.stdout.includes("TCP-L "));

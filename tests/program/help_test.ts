@@ -25,3 +25,9 @@ Deno.test("topicText() tells what an option means to listeners first, and who ta
   ]);
   for (const text of sections) assert(text.indexOf("Example: ") < text.indexOf("  for: "), text);
 });
+
+Deno.test("topicText() tells options that differ in case only apart, and explains the client of the REST API", () => {
+  assertEquals(topicText(registry, "-t").match(/^-\S+ /gm), ["-t "]);
+  assertEquals(topicText(registry, "-T").match(/^-\S+ /gm), ["-T "]);
+  assertStringIncludes(topicText(registry, "ctl"), "l7mp ctl [options] get KIND");
+});
