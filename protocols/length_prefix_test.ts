@@ -2,7 +2,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { L7mpError, LimitError, StreamError } from "../lib/errors.ts";
-import { collectingLog, cutAt, makeStep, runStep, stepContext } from "../tests/support/steps.ts";
+import { cutAt, cuts } from "../tests/support/cuts.ts";
+import { collectingLog, makeStep, runStep, stepContext } from "../tests/support/steps.ts";
 import { concat } from "./_bytes.ts";
 import { lengthPrefix } from "./length_prefix.ts";
 
@@ -39,7 +40,6 @@ Deno.test("LENGTHPREFIX drops a message its length cannot tell, and says so", ()
 });
 
 const settings = fc.record({ bytes: fc.integer({ min: 1, max: 8 }), little: fc.boolean() });
-const cuts = fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }));
 
 Deno.test("LENGTHPREFIX: split(join(messages)) is messages, however the bytes are cut", () => {
   fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 255 })), cuts, settings, (messages, cuts, spec) => {

@@ -1,6 +1,7 @@
 /** Everything that can be written as an address, read off the plug-ins: for the help and for the README's tables. */
 import type { SpecDocument } from "../config/document.ts";
 import { connectOptions, listenOptions, streamOptions } from "../config/engine_options.ts";
+import { directionOption } from "../config/transform_parser.ts";
 import type { AddressType, Direction, Layer, Parameters, Protocol, Registry, Transform } from "../protocol.ts";
 import type { Fieldset, Schema } from "../schema.ts";
 
@@ -94,7 +95,10 @@ function transformEntries(transform: Transform): TypeEntry[] {
     kind: transform.gives === "same" ? transform.needs : "bytes to messages, messages to bytes",
     end: "",
     direction: "both",
-    options: withoutPreset(optionEntries(transform.spec.fields, transform.types), type),
+    options: withoutPreset(
+      optionEntries({ ...transform.spec.fields, dir: directionOption }, transform.types),
+      type,
+    ),
   }));
 }
 

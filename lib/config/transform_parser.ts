@@ -1,5 +1,6 @@
 /** From a word between the addresses to a transform of the document (addresses.md section 6). */
 import { ConfigError } from "../errors.ts";
+import { choice } from "../schema.ts";
 import type { SpecDocument } from "./document.ts";
 import { lexAddress, textOf } from "./lexer.ts";
 import type { Names } from "./names.ts";
@@ -13,6 +14,11 @@ export interface ParsedTransform {
   /** The only direction it works in; absent: both. */
   readonly dir?: "ltr" | "rtl";
 }
+
+/** The option of all transforms. It is no setting: the document has a list for each direction. */
+export const directionOption = choice(["ltr", "rtl"], {
+  help: "Only from the first address to the second (ltr), or only back (rtl)",
+});
 
 /** Reads one transform. Throws `ConfigError`. */
 export function parseTransform(word: string, names: Names): ParsedTransform {
@@ -38,14 +44,8 @@ export function parseTransform(word: string, names: Names): ParsedTransform {
   const settings = { ...type.preset, ...parseParameters(type, { tokens, address: textOf(body) }, fields) };
   let dir: "ltr" | "rtl" | undefined;
   for (const option of lexed!.options) {
-    if (option.name.toLowerCase() === "dir") {
-      if (option.value !== "ltr" && option.value !== "rtl") {
-        throw new ConfigError(`option "dir": "${option.value ?? ""}" is not one of ltr, rtl`);
-      }
-      dir = option.value;
-    } else {
-      applyTransformOption({ type, fields, settings }, option, names);
-    }
+    if (option.name.toLowerCase() === "dir") dir = directionOption.fromText(option.value, "dir");
+    else applyTransformOption({ type, fields, settings }, option, names);
   }
   for (const [key, value] of Object.entries(type.implies ?? {})) settings[key] ??= value;
   return { spec: { protocol: transform.name, ...settings }, dir };

@@ -1,11 +1,11 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { bytes, cutAt, runStep, text } from "../../tests/support/steps.ts";
+import { cutAt, cuts } from "../../tests/support/cuts.ts";
+import { bytes, runStep, text } from "../../tests/support/steps.ts";
 import { wholeCharacters } from "./characters.ts";
 
 const limits = fc.integer({ min: 4, max: 12 });
-const cuts = fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }));
 const join = (blocks: readonly Uint8Array[]) => blocks.flatMap((block) => [...block]);
 
 Deno.test("wholeCharacters() keeps characters whole, and everything in order, however text is cut", () => {

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { L7mpError, LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
-import { bytes, cutAt, text } from "../../tests/support/steps.ts";
+import { cutAt, cuts } from "../../tests/support/cuts.ts";
+import { bytes, text } from "../../tests/support/steps.ts";
 import { concat } from "../_bytes.ts";
 import { type BodyDecoder, bodyDecoder, bodyEncoder, ChunkedDecoder, ChunkedEncoder } from "./body.ts";
 import type { Framing } from "./framing.ts";
@@ -109,7 +110,6 @@ Deno.test("ChunkedEncoder writes nothing for an empty block, which would be the 
   assertEquals(text(new ChunkedEncoder().end([["A", "b"]])), "0\r\nA: b\r\n\r\n");
 });
 
-const cuts = fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }));
 const blocks = fc.array(fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constant(new Uint8Array(40_000).fill(7))));
 
 for (const kind of ["length", "chunked"] as const) {

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { L7mpError, LimitError, ProtocolError } from "../../lib/errors.ts";
-import { bytes, cutAt, text } from "../../tests/support/steps.ts";
+import { cutAt, cuts } from "../../tests/support/cuts.ts";
+import { bytes, text } from "../../tests/support/steps.ts";
 import { encodeHead, HeadReader, parseRequestHead, parseResponseHead, ResponseHeadReader } from "./head.ts";
 
 const request = "GET /chat?a=1 HTTP/1.1\r\nHost: h:80\r\nX-A:  b \r\nx-a: c\r\nEmpty:\r\n\r\n";
@@ -97,7 +98,6 @@ Deno.test("HeadReader refuses a head beyond its bound, complete or not", () => {
   assertThrows(() => new HeadReader(size - 1).push(bytes(request.slice(0, -2).padEnd(size, "x"))), LimitError);
 });
 
-const cuts = fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }));
 const token = fc.stringMatching(/^[A-Za-z0-9-]{1,12}$/);
 const heads = fc.record({
   method: token,

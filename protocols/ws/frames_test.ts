@@ -1,5 +1,8 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals, assertNotEquals } from "@std/assert";
+import fc from "fast-check";
+import { cutAt, cuts } from "../../tests/support/cuts.ts";
+import { FrameReader } from "../../tests/support/raw_websocket.ts";
 import { patternBytes } from "../../tests/support/streams.ts";
 import { FrameWriter, maxHeaderBytes, opcodes } from "./frames.ts";
 
@@ -35,6 +38,27 @@ Deno.test("FrameWriter masks payloads of any length, wherever they lie in memory
       assertEquals(unmasked(frame, headerBytes), payload, `${length} bytes at ${at}`);
     }
   }
+});
+
+Deno.test("FrameWriter: what it writes is read again as it was, however the bytes are cut", () => {
+  const lengths = fc.oneof(fc.nat(300), fc.constantFrom(125, 126, 65_535, 65_536));
+  const opcode = fc.constantFrom(...Object.values(opcodes));
+  const frame = fc.record({ opcode, fin: fc.boolean(), payload: lengths.map(patternBytes) });
+  fc.assert(
+    fc.property(fc.array(frame, { maxLength: 4 }), fc.boolean(), cuts, (frames, masked, cuts) => {
+      const writer = new FrameWriter(masked);
+      const target = new Uint8Array(frames.reduce((sum, { payload }) => sum + payload.length + maxHeaderBytes, 0));
+      const end = frames.reduce((at, one) => writer.put(target, at, one), 0);
+      const reader = new FrameReader();
+      for (const piece of cutAt(target.subarray(0, end), cuts)) reader.push(piece);
+      for (const { opcode, fin, payload } of frames) {
+        const { mask: _, ...found } = reader.next()!;
+        assertEquals(found, { fin, reserved: 0, opcode, masked, payload });
+      }
+      assertEquals(reader.rest.length, 0);
+    }),
+    { numRuns: 40 },
+  );
 });
 
 Deno.test("FrameWriter takes another key for each frame", () => {

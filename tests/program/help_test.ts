@@ -17,6 +17,14 @@ Deno.test("topicText() explains an option that only an overlay takes", () => {
   assertStringIncludes(text, "Example: l7mp - log:TCP:127.0.0.1:8080,log-file=copy.log\n  for: log:");
 });
 
+Deno.test("topicText() knows the option of all transforms", () => {
+  assertStringIncludes(
+    topicText(registry, "dir"),
+    "  for: LOGGER METRIC LINES LENGTHPREFIX CHUNKS JSONENCAP JSONDECAP\n",
+  );
+  assertStringIncludes(topicText(registry, "jsonencap"), "\n  dir=<ltr|rtl> ");
+});
+
 Deno.test("topicText() tells what an option means to listeners first, and who takes it last", () => {
   const sections = topicText(registry, "fork").trimEnd().split("\n\n");
   assertEquals(sections.map((text) => text.split("\n")[1]), [

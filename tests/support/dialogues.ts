@@ -1,7 +1,7 @@
 /** Leads handshakes by hand, for tests of their codecs. Bytes are written in hexadecimal; spaces do not count. */
 import { L7mpError } from "../../lib/errors.ts";
 import type { Dialogue } from "../../protocols/_dialogue.ts";
-import { cutAt } from "./steps.ts";
+import { cutAt } from "./cuts.ts";
 
 export interface Played<Result = unknown> {
   /** What the dialogue sent, one entry a message. */

@@ -50,10 +50,3 @@ export function makeStep<Spec>(
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const text = (data: Uint8Array): string => new TextDecoder().decode(data);
-
-/** Cuts `data` at the given fractions. */
-export function cutAt(data: Uint8Array, fractions: readonly number[]): Uint8Array[] {
-  const places = fractions.map((f) => Math.floor(f * (data.length + 1))).toSorted((a, b) => a - b);
-  const edges = [0, ...places, data.length];
-  return edges.slice(1).map((end, i) => data.subarray(edges[i], end)).filter((piece) => piece.length > 0);
-}
