@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { L7mpError } from "../../lib/errors.ts";
 import type { StreamKind } from "../../lib/stream/stream.ts";
 import { registry } from "../../protocols/mod.ts";
-import { cutAt, makeStep, runStep, stepContext } from "../support/steps.ts";
+import { cutAt } from "../support/cuts.ts";
+import { makeStep, runStep, stepContext } from "../support/steps.ts";
 
 interface Case {
   readonly settings?: Record<string, unknown>;
