@@ -2,13 +2,17 @@
 import { ConnectError } from "../lib/errors.ts";
 import type { SocketAddress } from "../lib/stream/stream.ts";
 
-/** Runs `open` and adds advice to what the system said. */
-export async function withAdvice<T>(address: SocketAddress, open: () => Promise<T>): Promise<T> {
+/** Runs `open` and adds advice to what the system said; with `network`, also who has a port that is in use. */
+export async function withAdvice<T>(
+  address: SocketAddress,
+  open: () => Promise<T>,
+  network?: "tcp" | "udp",
+): Promise<T> {
   try {
     return await open();
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
-    const advice = adviceFor(error, address);
+    const advice = adviceFor(error, address) ?? await ownerFor(error, address, network);
     if (advice === undefined || error.message.includes(advice)) throw error;
     const { code, side, retryable, cause } = error;
     throw new ConnectError(error.message + advice, { code, side, retryable, cause });
@@ -25,4 +29,15 @@ function adviceFor(error: ConnectError, address: SocketAddress): string | undefi
   if (binding && error.code === "EADDRINUSE") return "; use unlink-early";
   if (!binding && error.code === "ECONNREFUSED") return " (nobody listens; stale socket file?)";
   return undefined;
+}
+
+async function ownerFor(
+  error: ConnectError,
+  address: SocketAddress,
+  network: "tcp" | "udp" | undefined,
+): Promise<string | undefined> {
+  if (error.code !== "EADDRINUSE" || address.family === "unix" || network === undefined) return undefined;
+  const { ownerOf } = await import("./_port_owner.ts");
+  const owner = await ownerOf(address.port, network);
+  return owner && `; ${owner}`;
 }

@@ -60,7 +60,7 @@ export const tcp: Protocol<TcpSpec> = {
           ...options,
           reuseaddr: spec.reuseaddr ?? true,
           backlog: spec.backlog ?? defaultBacklog,
-        }));
+        }), "tcp");
       return new SocketListener(socket, context.log);
     });
   },

@@ -191,7 +191,7 @@ function openSocket(
   { log, driver }: Context,
 ): Promise<DatagramSocket> {
   const onDrop = warnOfDrops(log, "a peer", maxUdpBytes(local));
-  return withAdvice(local, () => driver.openDatagram({ local, onDrop }, options));
+  return withAdvice(local, () => driver.openDatagram({ local, onDrop }, options), "udp");
 }
 
 /** A stream that sends to the endpoint's address and receives from senders that the rules allow. */
@@ -208,7 +208,7 @@ async function openUnconnected(
     const name = formatAddress(remote);
     const maxDatagramBytes = maxUdpBytes(remote);
     const onDrop = warnOfDrops(log, name, maxDatagramBytes);
-    const socket = await withAdvice(local, () => driver.openDatagram({ local, onDrop }, udpSocketOptions(spec)));
+    const socket = await withAdvice(local, () => driver.openDatagram({ local, onDrop }, udpSocketOptions(spec)), "udp");
     log.notice("connect.done", `sending to ${name} from local address ${formatAddress(socket.local)}`);
     const info = { protocol, name, local: socket.local, remote };
     const filter = new SenderFilter(rules(remote), log);
