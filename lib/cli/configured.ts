@@ -77,6 +77,9 @@ async function load(given: Arguments, registry: Registry, stdin: () => Promise<s
     return { document: { ...document, ...(Object.keys(admin).length > 0 && { admin }) }, explain };
   }
   const { listeners, admin } = await addressesDocument(given, registry);
+  if (given.config.includes("-") && readsInput(listeners)) {
+    throw new ConfigError("STDIO: standard input is the configuration (-c -), so it cannot be an address");
+  }
   return {
     document: {
       ...document,
@@ -85,6 +88,13 @@ async function load(given: Arguments, registry: Registry, stdin: () => Promise<s
     },
     explain,
   };
+}
+
+/** Whether anything in `document`, however deep under layers, reads standard input. */
+function readsInput(document: unknown): boolean {
+  if (typeof document !== "object" || document === null) return false;
+  const { protocol, stream = "stdin" } = document as { protocol?: unknown; stream?: unknown };
+  return protocol === "Stdio" && stream === "stdin" || Object.values(document).some(readsInput);
 }
 
 const placeholder = "ECHO";

@@ -129,6 +129,17 @@ Deno.test("an option that the addresses have no use for is told, one that they h
   assertEquals(usual.log, "", "what is set for every run is no mistake of one");
 });
 
+Deno.test("standard input is a configuration or an address, not both", async () => {
+  const check = (...words: string[]) => runHere(["--check", "-c", "-", ...words], {}, "{}");
+  const message = "E STDIO: standard input is the configuration (-c -), so it cannot be an address\n";
+  for (const words of [["-", "PIPE"], ["PIPE"], ["-u", "STDIN", "PIPE"], ["TCP-L:1", "-!!PIPE"]]) {
+    const { status, log } = await check(...words);
+    assertEquals([status, log], [1, message], words.join(" "));
+  }
+  assertEquals((await check("TCP-L:1", "PIPE")).status, 0);
+  assertEquals((await check("-u", "TCP-L:1", "STDOUT")).status, 0);
+});
+
 Deno.test("--check finds two listeners of a configuration at one address", async () => {
   const listen = (name: string, spec: Record<string, unknown>) => ({ name, spec, rules: [] });
   const both = (...specs: Record<string, unknown>[]) =>
