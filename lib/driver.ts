@@ -132,15 +132,16 @@ export interface Driver {
   openDatagram(target: DatagramTarget, options: DatagramSocketOptions & PathOptions): Promise<DatagramSocket>;
   /** All addresses of a host name, in the resolver's order. Rejects with `getaddrinfo("x"): Name or service not known`. */
   resolve(host: string, version: 4 | 6 | 0, signal: AbortSignal): Promise<readonly SocketAddress[]>;
-  /** What descriptor `fd` is; rejects with `EBADF` when it is not open. */
+  /** What descriptor `fd` is; throws with `EBADF` when it is not open, or not inherited: what we open is ours alone. */
   descriptorKind(fd: number): DescriptorKind;
   /**
-   * A stream over an open descriptor; its owner is the stream from now on, which closes it unless `keepOpen` (0, 1, 2).
-   * `direction` limits it to one half.
+   * A stream over an inherited descriptor; its owner is the stream from now on, which closes it unless `keepOpen`: then
+   * several streams may use it at a time. `direction` limits it to one half. With `shared` others go on using what it
+   * leads to: a connection is neither shut nor reset. Throws as `descriptorKind` does.
    */
   adoptDescriptor(
     fd: number,
-    options: { name: string; direction: "read" | "write" | "both"; keepOpen: boolean },
+    options: { name: string; direction: "read" | "write" | "both"; keepOpen: boolean; shared?: boolean },
   ): Stream;
   /** Makes a named pipe. `EEXIST` when the path is there. */
   mkfifo(path: string, mode: number): void;

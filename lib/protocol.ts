@@ -94,6 +94,8 @@ export interface AddressType {
   /** `listen`: serves callers. `connect`: reaches a peer. `local`: needs nobody (stdio, file, echo). */
   readonly role: "connect" | "listen" | "local";
   readonly parameters: Parameters;
+  /** The type that is meant where something follows the colon after these names: `ECHO:path` is `PIPE:path`. */
+  readonly withParameters?: string;
   /** Settings this spelling stands for (`TCP4`: `{ pf: "ip4" }`), in the document's form. */
   readonly preset?: Readonly<Record<string, unknown>>;
   /** Options this spelling implies unless the user says otherwise (`udp-server:` implies `fork`). */
@@ -123,6 +125,8 @@ export interface Protocol<Spec = unknown> {
   readonly spec: ObjectSchema<Spec>;
   /** Checks that need the whole spec, before anything opens (combinations of options). Throws `ConfigError`. */
   check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
+  /** Called once before anything opens, for what only the system can tell. Throws a `ConnectError`. */
+  prepare?(spec: Spec, context: Context): void;
   connect?(spec: Spec, context: Context): Promise<Stream>;
   listen?(spec: Spec, context: Context): Promise<Listener>;
 }

@@ -1,11 +1,14 @@
 /** A descriptor that the process was started with. */
-import { ConfigError } from "../lib/errors.ts";
+import { ConfigError, ConnectError, L7mpError } from "../lib/errors.ts";
 import type { Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 
 const fdSpec = s.object({ fd: s.integer({ min: 0, max: 2 ** 31 - 1, help: "Number of the descriptor" }) });
 
-/** Whatever is open at `fd`: its kind is told by the descriptor. 0, 1 and 2 stay open afterwards. */
+/**
+ * Whatever is open at `fd`: its kind is told by the descriptor. It stays open afterwards where a later session may use
+ * it, and for 0, 1 and 2.
+ */
 export const fd: Protocol<s.SpecOf<typeof fdSpec>> = {
   name: "FD",
   types: [{
@@ -20,9 +23,20 @@ export const fd: Protocol<s.SpecOf<typeof fdSpec>> = {
   check(spec) {
     if (spec.fd === undefined) throw new ConfigError("FD: wrong number of parameters (0 instead of 1): usage FD:<num>");
   },
-  async connect(spec, { signal, driver, direction }) {
+  prepare({ fd }, { driver }) {
+    try {
+      driver.descriptorKind(fd!);
+    } catch (error) {
+      if (!(error instanceof L7mpError) || error.code !== "EBADF") throw error;
+      const text =
+        `FD:${fd}: Bad file descriptor; it must be open when the program starts, as by ${fd}<FILE in a shell`;
+      throw new ConnectError(text, { code: error.code, retryable: false, cause: error });
+    }
+  },
+  async connect(spec, { signal, driver, direction, onlySession }) {
     signal.throwIfAborted();
     const number = spec.fd!;
-    return driver.adoptDescriptor(number, { name: `FD ${number}`, direction, keepOpen: number <= 2 });
+    const options = { name: `FD ${number}`, direction, keepOpen: number <= 2 || !onlySession, shared: !onlySession };
+    return driver.adoptDescriptor(number, options);
   },
 };

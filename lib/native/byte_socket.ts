@@ -33,6 +33,8 @@ export interface ByteSocketKind {
   readonly writeOnly?: boolean;
   /** How long a plain close waits until what was written has arrived; default: ten seconds. */
   readonly farewellMs?: number;
+  /** Others go on using the connection: only the descriptor is ours to give up, nothing is shut or reset. */
+  readonly shared?: boolean;
   /** How the descriptor is given up; default: `close`. */
   onRelease?(): void;
 }
@@ -271,6 +273,7 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
     this.#checkSendable();
     if (this.#writeEnded) return;
     this.#writeEnded = true;
+    if (this.#kind.shared) return;
     if (this.#kind.type === "plain") {
       // The reader of a pipe sees its end when the last writer has gone; a terminal has no half-close.
       if (!this.#kind.writeOnly) return;
@@ -291,11 +294,11 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
     if (reason !== undefined) {
       this.#failure = { reason };
       const bothEnded = this.#readEnded && this.#writeEnded && !rest;
-      if (this.#kind.type === "tcp" && !bothEnded) {
+      if (this.#kind.type === "tcp" && !bothEnded && !this.#kind.shared) {
         libc.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, linger(true, 0), 8);
       }
       this.release();
-    } else if (this.#broken || (!rest && (this.#readEnded || this.#kind.type === "plain"))) {
+    } else if (this.#broken || (!rest && (this.#readEnded || this.#kind.shared || this.#kind.type === "plain"))) {
       this.release();
     } else {
       this.#failure = { reason: this.#closedError("stream") };

@@ -100,7 +100,6 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner {
     readonly target: DatagramTarget,
     readonly path: BoundPath | undefined,
     readonly shared: Shared,
-    readonly keepOpen = false,
   ) {
     this.local = localAddress(fd);
     this.remote = target.remote && (peerAddress(fd) ?? target.remote);
@@ -305,7 +304,7 @@ export class NativeDatagramSocket implements DatagramSocket, WatchOwner {
     this.#closed = true;
     this.shared.reactor.remove(this.#watch);
     this.path?.release();
-    if (!this.keepOpen) libc.close(this.fd);
+    libc.close(this.fd);
     this.onReadable();
     this.onWritable();
   }

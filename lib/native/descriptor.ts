@@ -2,10 +2,10 @@
 import type { DescriptorKind, Packet } from "../driver.ts";
 import { StreamError } from "../errors.ts";
 import type { ByteStream, Datagram, DatagramStream, Stream, StreamInfo } from "../stream/stream.ts";
-import { ByteSocket, type ByteSocketKind } from "./byte_socket.ts";
+import { ByteSocket } from "./byte_socket.ts";
 import * as c from "./constants.ts";
 import { NativeDatagramSocket } from "./datagram_socket.ts";
-import { connectError, EISDIR, streamError } from "./errno.ts";
+import { connectError, EBADF, EISDIR, streamError } from "./errno.ts";
 import { FileStream } from "./file_stream.ts";
 import { AF_UNIX, statx } from "./layout.ts";
 import { cString, errno, libc } from "./libc.ts";
@@ -16,6 +16,9 @@ import { getInteger } from "./socket_options.ts";
 
 /** As `Driver.descriptorKind`. */
 export function descriptorKind(fd: number): DescriptorKind {
+  // What the runtime has opened for itself is closed on exec; what was open before us has just survived one.
+  const flags = libc.fcntl(fd, c.F_GETFD, 0);
+  if (flags < 0 || (flags & c.FD_CLOEXEC) !== 0) throw connectError("fstat", `descriptor ${fd}`, EBADF);
   const result = new Uint8Array(statx.size);
   if (libc.statx(fd, cString(""), c.AT_EMPTY_PATH, c.STATX_TYPE, result) < 0) {
     throw connectError("fstat", `descriptor ${fd}`, errno());
@@ -42,15 +45,19 @@ export interface AdoptOptions {
   readonly name: string;
   readonly direction: "read" | "write" | "both";
   readonly keepOpen: boolean;
+  readonly shared?: boolean;
 }
 
 /** As `Driver.adoptDescriptor`. */
-export function adoptDescriptor(fd: number, options: AdoptOptions, shared: Shared): Stream {
-  const kind = descriptorKind(fd);
+export function adoptDescriptor(inherited: number, options: AdoptOptions, shared: Shared): Stream {
+  const kind = descriptorKind(inherited);
+  // What stays open may be used by several sessions at a time, which are told apart by the number.
+  const fd = options.keepOpen ? duplicate(inherited) : inherited;
   const info: StreamInfo = { protocol: "FD", name: options.name };
   const halves = { readOnly: options.direction === "read", writeOnly: options.direction === "write" };
   switch (kind) {
     case "directory":
+      libc.close(fd);
       throw streamError("read", options.name, EISDIR);
     case "stream-socket":
       return adoptSocket(fd, options, halves, shared);
@@ -63,13 +70,18 @@ export function adoptDescriptor(fd: number, options: AdoptOptions, shared: Share
   }
 }
 
+function duplicate(fd: number): number {
+  const copy = libc.fcntl(fd, c.F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) throw connectError("dup", `descriptor ${fd}`, errno());
+  return copy;
+}
+
 function adoptSocket(fd: number, options: AdoptOptions, halves: object, shared: Shared): ByteStream {
   const local = localAddress(fd);
   const remote = peerAddress(fd);
   const info = { protocol: "FD", name: options.name, local, remote, halfCloses: true };
   const type = familyOf(local) === AF_UNIX ? "unix" : "tcp";
-  const kind: ByteSocketKind = { type, ...halves, ...(options.keepOpen && { onRelease: () => {} }) };
-  return new ByteSocket(fd, info, kind, shared);
+  return new ByteSocket(fd, info, { type, ...halves, shared: options.shared }, shared);
 }
 
 /**
@@ -87,7 +99,7 @@ function adoptPlain(
   const access = { read: c.O_RDONLY, write: c.O_WRONLY, both: c.O_RDWR }[options.direction];
   const again = access | c.O_NONBLOCK | c.O_NOCTTY | c.O_CLOEXEC;
   const own = isMaster(fd) ? -1 : libc.open(cString(`/proc/self/fd/${fd}`), again, 0);
-  if (own >= 0 && !options.keepOpen) libc.close(fd);
+  if (own >= 0) libc.close(fd);
   const flags = own < 0 ? libc.fcntl(fd, c.F_GETFL, 0) : 0;
   if (own < 0) libc.fcntl(fd, c.F_SETFL, flags | c.O_NONBLOCK);
   let open = true;
@@ -96,14 +108,14 @@ function adoptPlain(
     open = false;
     if (own >= 0) return void libc.close(own);
     libc.fcntl(fd, c.F_SETFL, flags);
-    if (!options.keepOpen) libc.close(fd);
+    libc.close(fd);
   };
   try {
     return new ByteSocket(own >= 0 ? own : fd, info, { type: "plain", ...halves, onRelease }, shared);
   } catch (error) {
     if ((error as { code?: string }).code !== "EPERM") throw error;
     // A device that is always ready, such as /dev/null.
-    if (own >= 0) return new FileStream(own, info, { ...options, keepOpen: false }, shared);
+    if (own >= 0) return new FileStream(own, info, options, shared);
     libc.fcntl(fd, c.F_SETFL, flags);
     return new FileStream(fd, info, options, shared);
   }
@@ -121,7 +133,7 @@ function isMaster(fd: number): boolean {
 function adoptDatagram(fd: number, options: AdoptOptions, shared: Shared): DatagramStream {
   const family = familyOf(localAddress(fd));
   const remote = peerAddress(fd);
-  const socket = new NativeDatagramSocket(fd, family, { remote }, undefined, shared, options.keepOpen);
+  const socket = new NativeDatagramSocket(fd, family, { remote }, undefined, shared);
   const info = { protocol: "FD", name: options.name, local: socket.local, remote };
   return new DescriptorDatagrams(socket, info, options.direction);
 }

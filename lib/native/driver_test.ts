@@ -1,10 +1,12 @@
 // What only the native driver promises: options as the kernel sees them, memory, descriptors, the reactor's sleep.
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
-import { ConfigError, StreamError } from "../errors.ts";
+import { ConfigError, ConnectError, StreamError } from "../errors.ts";
 import { isNativeByteHandle, wouldBlock } from "../stream/native_handle.ts";
 import type { Driver } from "../driver.ts";
 import type { ByteStream, SocketAddress } from "../stream/stream.ts";
+import { bytesOf, readAll, textOf } from "../../tests/support/streams.ts";
+import type { ByteSocket } from "./byte_socket.ts";
 import * as c from "./constants.ts";
 import { cString, libc, libcFailure } from "./libc.ts";
 import { openNativeDriver } from "./mod.ts";
@@ -289,6 +291,33 @@ nativeTest("adopts both ends of a pipe: back-pressure, end, and a reader that ha
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+nativeTest("lends an inherited connection to several streams, and neither shuts nor resets it", async (driver) => {
+  const listener = await driver.listenStream(anyPort, { backlog: 1 });
+  const [near, far] = await Promise.all([
+    driver.connectStream(listener.local, {}, never),
+    listener.accept(),
+  ]);
+  listener.close();
+  const { fd } = near as ByteSocket;
+  const options = { name: `FD ${fd}`, direction: "both", keepOpen: true, shared: true } as const;
+  assertThrows(() => driver.adoptDescriptor(fd, options), ConnectError, "Bad file descriptor");
+  // As one that was open before the program began.
+  libc.fcntl(fd, c.F_SETFD, 0);
+  const [one, two, three] = [1, 2, 3].map(() => driver.adoptDescriptor(fd, options) as ByteStream);
+  await one!.write(bytesOf("1"));
+  await one!.closeWrite();
+  one!.abort();
+  await two!.write(bytesOf("2"));
+  two!.abort(new Error("cut"));
+  assertEquals(getInteger(fd, c.SOL_SOCKET, c.SO_LINGER), 0);
+  await three!.write(bytesOf("3"));
+  three!.abort();
+  await near.write(bytesOf("4"));
+  near.abort();
+  assertEquals(textOf(await readAll(far!)), "1234");
+  far!.abort();
 });
 
 Deno.test({

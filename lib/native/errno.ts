@@ -64,6 +64,7 @@ export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
 export const EACCES = 13;
+export const EBADF = 9;
 export const EISDIR = 21;
 export const EPROTO = 71;
 export const EMSGSIZE = 90;

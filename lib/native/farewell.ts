@@ -78,9 +78,9 @@ class Farewell implements WatchOwner {
       if (sent < 0 && ![EAGAIN, EINTR].includes(errno())) return this.release();
       if (sent > 0) rest.start += sent;
       if (rest.start < rest.end) return this.shared.reactor.wantSpace(this.#watch);
-      if (kind.type !== "plain") libc.shutdown(fd, SHUT_WR);
+      if (kind.type !== "plain" && !kind.shared) libc.shutdown(fd, SHUT_WR);
     }
-    if (kind.type !== "tcp") return this.release();
+    if (kind.type !== "tcp" || kind.shared) return this.release();
     const waste = this.shared.pool.take(64 * 1024);
     let got: number;
     let turns = 0;

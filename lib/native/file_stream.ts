@@ -25,7 +25,7 @@ export class FileStream implements ByteStream, Unwatched {
   constructor(
     readonly fd: number,
     readonly info: StreamInfo,
-    readonly options: { direction: "read" | "write" | "both"; keepOpen: boolean },
+    readonly options: { direction: "read" | "write" | "both" },
     readonly shared: Shared,
   ) {
     this.#readEnded = options.direction === "write";
@@ -79,7 +79,7 @@ export class FileStream implements ByteStream, Unwatched {
     };
     this.#giveBack();
     this.shared.unwatched.delete(this);
-    if (!this.options.keepOpen) libc.close(this.fd);
+    libc.close(this.fd);
   }
 
   async #turn(): Promise<void> {

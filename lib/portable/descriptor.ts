@@ -16,12 +16,15 @@ function pathOf(fd: number): string {
 /** As `Driver.descriptorKind`. */
 export function descriptorKind(fd: number): DescriptorKind {
   let found: Deno.FileInfo;
+  const closed = () =>
+    new ConnectError(`fstat(descriptor ${fd}): Bad file descriptor`, { code: "EBADF", retryable: false });
   try {
     found = Deno.statSync(pathOf(fd));
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new ConnectError(`fstat(descriptor ${fd}): Bad file descriptor`, { code: "EBADF", retryable: false });
+    throw error instanceof Deno.errors.NotFound ? closed() : error;
   }
+  // What the runtime has opened for itself is closed on exec; what was open before us has just survived one.
+  if (linux && (openFlags(fd) & closeOnExec) !== 0) throw closed();
   if (found.isDirectory) return "directory";
   if (found.isFile || found.isBlockDevice) return "file";
   if (found.isFifo) return "pipe";
@@ -59,6 +62,7 @@ interface AdoptOptions {
   readonly name: string;
   readonly direction: "read" | "write" | "both";
   readonly keepOpen: boolean;
+  readonly shared?: boolean;
 }
 
 /**
@@ -74,6 +78,7 @@ export function adoptDescriptor(fd: number, options: AdoptOptions, owned: OwnedS
     case "datagram-socket":
       throw unavailable(`${options.name} is a datagram socket, which`);
     case "stream-socket":
+      if (options.shared) throw unavailable(`${options.name} is a socket; sharing it among sessions`);
       return openLater(() => adoptSocket(fd, { ...info, halfCloses: true }, owned), info);
     default: {
       const handle = fd <= 2 ? standardHandle(fd) : reopen(fd, kind, options);
@@ -113,10 +118,20 @@ function reopen(fd: number, kind: DescriptorKind, { name, direction }: AdoptOpti
 /** Offset and O_APPEND of an open file, which only Linux tells. */
 function placeOf(fd: number): { position: number; appends: boolean } {
   if (!linux) return { position: 0, appends: false };
-  const text = Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
-  const appendFlag = 0o2000;
-  const flags = parseInt(/^flags:\s+(\d+)/m.exec(text)?.[1] ?? "0", 8);
-  return { position: Number(/^pos:\s+(\d+)/m.exec(text)?.[1] ?? 0), appends: (flags & appendFlag) !== 0 };
+  const position = /^pos:\s+(\d+)/m.exec(descriptorFacts(fd))?.[1];
+  return { position: Number(position ?? 0), appends: (openFlags(fd) & append) !== 0 };
+}
+
+/** O_APPEND and O_CLOEXEC of Linux. */
+const append = 0o2000;
+const closeOnExec = 0o2000000;
+
+function openFlags(fd: number): number {
+  return parseInt(/^flags:\s+(\d+)/m.exec(descriptorFacts(fd))?.[1] ?? "0", 8);
+}
+
+function descriptorFacts(fd: number): string {
+  return Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
 }
 
 /** A stream that is opened by its first call. */

@@ -76,12 +76,17 @@ export function isBare({ layers }: Endpoint): boolean {
   return layers.every(({ layer }) => isWrapper(layer));
 }
 
-/** Lets the layers of `endpoint` get ready and warn; once, before anything of it opens. Rejects with `ConfigError`. */
+/**
+ * Lets the protocol and the layers of `endpoint` look around, get ready and warn; once, before anything of it opens.
+ * Rejects with a `ConfigError` or a `ConnectError`.
+ */
 export async function prepare(endpoint: Endpoint, context: Context): Promise<void> {
   if ("dual" in endpoint.source) {
     const { read, write } = endpoint.source.dual;
     await prepare(read, context);
     await prepare(write, context);
+  } else {
+    endpoint.source.protocol.prepare?.(endpoint.source.spec, context);
   }
   const role = endpoint.role === "listen" ? "listen" : "connect";
   for (const [i, { layer, spec }] of endpoint.layers.entries()) {
