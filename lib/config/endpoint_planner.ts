@@ -21,14 +21,11 @@ export function planEndpoint(
   if ("single" in address) return planStack(address.single, place, direction, registry);
   const read = planStack(address.dual.read, "half", "read", registry);
   const write = planStack(address.dual.write, "half", "write", registry);
-  if (read.kind !== write.kind && read.kind !== "either" && write.kind !== "either") {
-    throw new ConfigError(`${nameOf(address)}: ${read.name} is of kind ${read.kind}, ${write.name} of ${write.kind}`);
-  }
   return {
     name: nameOf(address),
     role: "local",
     direction,
-    kind: read.kind === "either" ? write.kind : read.kind,
+    kind: read.kind,
     source: { dual: { read, write } },
     layers: [],
     stream: streamOptions.parse({}, ""),

@@ -9,7 +9,7 @@ export interface Endpoint {
   readonly name: string;
   readonly role: AddressType["role"];
   readonly direction: Direction;
-  /** Kind of the whole stack. */
+  /** Kind of the whole stack; of a dual address the kind that is read. */
   readonly kind: StreamKind | "either";
   readonly source: PlannedProtocol | { readonly dual: { readonly read: Endpoint; readonly write: Endpoint } };
   /** On top of `source`, lowest first. */

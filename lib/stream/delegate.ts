@@ -6,6 +6,7 @@ export function delegateBytes(stream: ByteStream, changes: Partial<ByteStream>):
   const same: ByteStream = {
     kind: "byte",
     info: stream.info,
+    writing: stream.writing,
     read: () => stream.read(),
     write: (bytes) => stream.write(bytes),
     closeWrite: (ending) => stream.closeWrite(ending),
@@ -23,6 +24,7 @@ export function delegateDatagrams(stream: DatagramStream, changes: Partial<Datag
   const same: DatagramStream = {
     kind: "datagram",
     info: stream.info,
+    writing: stream.writing,
     maxDatagramBytes: stream.maxDatagramBytes,
     takesText: stream.takesText,
     get staysOpen() {

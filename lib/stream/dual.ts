@@ -2,7 +2,8 @@
 import type { Datagram, Ending, Stream } from "./stream.ts";
 
 /**
- * Joins two streams of one kind and owns both. The unused halves are left alone until `abort`, which releases both.
+ * Joins two streams and owns both. The unused halves are left alone until `abort`, which releases both. Where the kinds
+ * differ the result is of the kind that is read, and `writing` the half to write to.
  */
 export function dual(reading: Stream, writing: Stream): Stream {
   const shared = {
@@ -21,21 +22,35 @@ export function dual(reading: Stream, writing: Stream): Stream {
       await Promise.all([reading.finished?.(), writing.finished?.()]);
     },
   };
-  if (reading.kind === "byte" && writing.kind === "byte") {
-    return { ...shared, kind: "byte", read: () => reading.read(), write: (bytes) => writing.write(bytes) };
+  if (reading.kind === "byte") {
+    const write = writing.kind === "byte"
+      ? (bytes: Uint8Array) => writing.write(bytes)
+      : (bytes: Uint8Array) => writing.send([{ data: bytes }]);
+    return { ...shared, kind: "byte", ...(writing.kind !== "byte" && { writing }), read: () => reading.read(), write };
   }
-  if (reading.kind === "datagram" && writing.kind === "datagram") {
+  if (writing.kind === "byte") {
     return {
       ...shared,
       kind: "datagram",
-      maxDatagramBytes: writing.maxDatagramBytes,
-      takesText: writing.takesText,
+      writing,
       get dropped() {
-        return reading.dropped + writing.dropped;
+        return reading.dropped;
       },
       receive: () => reading.receive(),
-      send: (batch: readonly Datagram[]) => writing.send(batch),
+      async send(batch: readonly Datagram[]) {
+        for (const { data } of batch) await writing.write(data);
+      },
     };
   }
-  throw new TypeError("dual() needs two streams of one kind");
+  return {
+    ...shared,
+    kind: "datagram",
+    maxDatagramBytes: writing.maxDatagramBytes,
+    takesText: writing.takesText,
+    get dropped() {
+      return reading.dropped + writing.dropped;
+    },
+    receive: () => reading.receive(),
+    send: (batch: readonly Datagram[]) => writing.send(batch),
+  };
 }

@@ -37,6 +37,17 @@ Deno.test("cr swaps CR and newline", () => {
   assertEquals(pass(cr, "backward", ["a\nb\n"]), ["a\rb\r"]);
 });
 
+Deno.test("line ends come out the same wherever chunks are cut", () => {
+  const chunks = fc.array(fc.string({ unit: fc.constantFrom("a", "\r", "\n") }));
+  fc.assert(fc.property(chunks, (cut) => {
+    for (const transform of [crnl, cr]) {
+      for (const way of ["forward", "backward"] as const) {
+        assertEquals(pass(transform, way, cut).join(""), pass(transform, way, [cut.join("")]).join(""));
+      }
+    }
+  }));
+});
+
 Deno.test("line ends survive the way out and back, for text without CR", () => {
   const lines = fc.string({ unit: fc.constantFrom("a", "\n", "ü") });
   fc.assert(fc.property(lines, (written) => {

@@ -7,7 +7,14 @@ import type { Step } from "../protocol.ts";
 import { Chain } from "./chain.ts";
 import { longestCharacterBytes, wholeCharacters } from "./characters.ts";
 import { isNativeByteHandle, type NativeByteHandle, wouldBlock } from "./native_handle.ts";
-import type { ByteStream, Datagram, DatagramStream, Stream, StreamKind } from "./stream.ts";
+import {
+  type ByteStream,
+  type Datagram,
+  type DatagramStream,
+  type Stream,
+  type StreamKind,
+  writingHalf,
+} from "./stream.ts";
 
 /** Sees what is about to be written; must not keep it. */
 export type Tap = (data: Uint8Array) => void;
@@ -56,7 +63,8 @@ interface Entry {
  * with the first error of either, its side filled in; aborts neither.
  */
 export function pump(source: Stream, sink: Stream, options: PumpOptions): Promise<void> {
-  return table.find((entry) => entry.can(source, sink, options))!.run(source, sink, options);
+  const target = writingHalf(sink);
+  return table.find((entry) => entry.can(source, target, options))!.run(source, target, options);
 }
 
 async function plainLoop(source: Stream, sink: Stream, options: PumpOptions): Promise<void> {

@@ -2,7 +2,7 @@
 import { EndedError, L7mpError, type Side, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { type Activity, type Flow, pump, type PumpOptions, type Tap } from "./pump.ts";
-import type { Stream, StreamKind } from "./stream.ts";
+import { type Stream, type StreamKind, writingHalf } from "./stream.ts";
 import { after, longestTimerMs } from "./timer.ts";
 
 /** What differs between the two directions. */
@@ -206,7 +206,10 @@ class Relay implements EventListenerObject {
     // What an answer comes to is known at its end, even where the request goes on.
     if (from.info.answer === "read") onSide(sides.source, source.finished?.()).catch((error) => this.#fail(error));
     if (from.info.answer === "written" || to.info.answer === "read") this.#limit("answer", answerMs);
-    else this.#limit("linger", to.kind === "datagram" && to.staysOpen ? openLingerMs : lingerMs);
+    else {
+      const target = writingHalf(to);
+      this.#limit("linger", target.kind === "datagram" && target.staysOpen ? openLingerMs : lingerMs);
+    }
     if (--this.#running > 0) return;
     const gone = [onSide("downstream", this.#downstream.finished?.())];
     for (const stream of this.#upstreams()) gone.push(onSide("upstream", stream.finished?.()));
@@ -255,7 +258,8 @@ async function onSide(side: Side, result: Promise<void> | undefined): Promise<vo
 }
 
 function droppedBy(stream: Stream): number {
-  return stream.kind === "datagram" ? stream.dropped : 0;
+  const { writing } = stream;
+  return (stream.kind === "datagram" ? stream.dropped : 0) + (writing ? droppedBy(writing) : 0);
 }
 
 /** Reads and forgets until the stream ends or is aborted. */

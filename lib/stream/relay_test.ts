@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EndedError, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { delegateBytes, delegateDatagrams } from "./delegate.ts";
+import { dual } from "./dual.ts";
 import { bytePair, datagramPair } from "./memory.ts";
 import { type DirectionOptions, noFlows, relay, type RelayOptions, type RelaySummary } from "./relay.ts";
 import type { ByteStream, DatagramStream, Stream } from "./stream.ts";
@@ -516,4 +517,44 @@ Deno.test("relay() waits answerMs, not lingerMs, for what gave an answer without
   const { end, error } = await done;
   assert(performance.now() - began > 50, "did not wait");
   assertEquals([end, (error as StreamError).code], ["error", "ETIMEDOUT"]);
+});
+
+Deno.test("relay() keeps messages apart that go to a dual address which is read as bytes, and counts its drops", async () => {
+  const [client, downstream] = datagramPair();
+  const [source, reading] = bytePair();
+  const [sink, writing] = datagramPair();
+  const upstream = dual(reading, { ...writing, dropped: 3 });
+  assertEquals(upstream.kind, "byte");
+  const { done, flows } = start(downstream, upstream);
+  await client.send([{ data: encode("one") }, { data: encode("") }, { data: encode("two") }]);
+  await client.closeWrite();
+  assertEquals(await receiveAll(sink), ["one", "", "two"]);
+  await source.write(encode("bytes"));
+  await source.closeWrite();
+  assertEquals((await receiveAll(client)).join(""), "bytes");
+  const { end, dropped } = await done;
+  assertEquals([end, dropped], ["eof", 3]);
+  assertEquals([flows.ltr, flows.rtl.bytes], [{ bytes: 6, messages: 3 }, 5]);
+});
+
+Deno.test("relay() gives bytes to a dual address which is read as messages, blocks no larger than it takes", async () => {
+  const [client, downstream] = bytePair();
+  const [source, reading] = datagramPair();
+  const [sink, writing] = bytePair();
+  const { done } = start(downstream, dual(reading, writing));
+  await client.write(encode("bytes"));
+  await client.closeWrite();
+  assertEquals(await readAll(sink), "bytes");
+  await source.send([{ data: encode("a") }, { data: encode("b") }]);
+  await source.closeWrite();
+  assertEquals(await readAll(client), "ab");
+  assertEquals((await done).end, "eof");
+
+  const [blocks, mixed] = bytePair({ capacityBytes: 100_000 });
+  const [near, far] = datagramPair();
+  const limited = start(mixed, dual(bytePair()[0], { ...far, maxDatagramBytes: 1000 }), { direction: "ltr" });
+  await blocks.write(new Uint8Array(2500));
+  await blocks.closeWrite();
+  assertEquals((await receiveAll(near)).map(({ length }) => length), [1000, 1000, 500]);
+  await limited.done;
 });

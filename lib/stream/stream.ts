@@ -80,6 +80,11 @@ export interface ByteStream {
    * At most one call may be pending.
    */
   write(bytes: Uint8Array): Promise<void>;
+  /**
+   * What is written to where it is of the other kind than what is read (a dual address): see `writingHalf`. Writing here
+   * does the same, but knows nothing of the other's bounds.
+   */
+  readonly writing?: Stream;
   /** Half-close, after everything written has gone. May be called twice. `ending` is passed on where the type can. */
   closeWrite(ending?: Ending): Promise<void>;
   /** How the peer ended it, once `read` gave `null` and where it said more than that. */
@@ -128,6 +133,8 @@ export interface DatagramStream {
    * dropped, counted and logged; rejects only when the stream itself is broken. At most one call may be pending.
    */
   send(batch: readonly Datagram[]): Promise<void>;
+  /** As of `ByteStream`. */
+  readonly writing?: Stream;
   /**
    * Ends our direction in the protocol's own way (close frame; nothing for UDP). May be called twice. `ending` is how
    * the other side of the session ended: a stream that can says the same to its peer.
@@ -144,6 +151,11 @@ export interface DatagramStream {
 }
 
 export type Stream = ByteStream | DatagramStream;
+
+/** What to write to, which may be of another kind than `stream`, and is owned by it. */
+export function writingHalf(stream: Stream): Stream {
+  return stream.writing ?? stream;
+}
 
 /** The host of an address as people know it: an IPv4 address that came by an IPv6 socket is an IPv4 address. */
 export function plainHost(host: string): string {
