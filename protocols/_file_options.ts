@@ -72,6 +72,16 @@ export function settle(path: string, options: OwnershipOptions): void {
   if (options.unlink_late) removeIfThere(path);
 }
 
+/** Whether there are the users and groups that `options` name. Throws a `ConnectError`. */
+export function checkAccounts(options: OwnershipOptions): void {
+  for (const key of ["user", "user_early", "group", "group_early"] as const) {
+    const name = options[key];
+    if (name === undefined) continue;
+    if (key.startsWith("user")) accountNumber("/etc/passwd", name, "user");
+    else accountNumber("/etc/group", name, "group");
+  }
+}
+
 /** Removes `path`; a missing one is well. Throws a `ConnectError`. */
 export function removeIfThere(path: string): void {
   try {
@@ -98,13 +108,13 @@ export function setOwnership(
 }
 
 /** The number of a user or group given by name or number. */
-export function accountNumber(file: string, name: string, what: "user" | "group"): number {
+function accountNumber(file: string, name: string, what: "user" | "group"): number {
   if (/^\d+$/.test(name)) return Number(name);
   for (const line of Deno.readTextFileSync(file).split("\n")) {
     const [account, , number] = line.split(":");
     if (account === name && number !== undefined) return Number(number);
   }
-  throw new ConnectError(`no such ${what} "${name}"`, { code: "ENOENT", retryable: false });
+  throw new ConnectError(`option "${what}": no such ${what} "${name}"`, { code: "ENOENT", retryable: false });
 }
 
 /** A `ConnectError` that names the call. Missing files and permissions do not change by trying again soon. */

@@ -59,8 +59,14 @@ export async function openFile(path: string, given: FileSpec, { direction, signa
     throw signal.reason;
   }
   let writer = file;
+  // Without a writer such a pipe seems to be at its end: it has not begun.
+  let begun = true;
   try {
-    if (access.read && access.write && !(await Deno.stat(where)).isFile) writer = await reopenToWrite(where, spec);
+    if (access.read && (access.write || spec.nonblock)) {
+      const { isFile, isFifo } = await Deno.stat(where);
+      if (access.write && !isFile) writer = await reopenToWrite(where, spec);
+      begun = !isFifo;
+    }
     await file.place(spec);
     settle(where, spec);
   } catch (error) {
@@ -69,7 +75,12 @@ export async function openFile(path: string, given: FileSpec, { direction, signa
     throw error;
   }
   return {
-    read: (buffer) => file.read(buffer),
+    read: async (buffer) => {
+      const count = await file.read(buffer);
+      if (count === null && !begun) throw new Deno.errors.WouldBlock("nobody has opened the pipe for writing yet");
+      begun = true;
+      return count;
+    },
     write: (bytes) => writer.write(bytes),
     close: () => {
       file.close();

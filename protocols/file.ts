@@ -3,10 +3,10 @@ import { ConfigError, ConnectError } from "../lib/errors.ts";
 import type { Context, Direction, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import type { ByteStream, Stream } from "../lib/stream/stream.ts";
-import { inFolder, openOptions, ownershipOptions } from "./_file_options.ts";
+import { checkAccounts, inFolder, openOptions, ownershipOptions } from "./_file_options.ts";
 import { HandleStream } from "../lib/stream/handle_stream.ts";
 import { accessOf, checkAccess, directionOf, type FileSpec, openFile } from "./_open_file.ts";
-import { connectUnix } from "./_unix_client.ts";
+import { unixClient } from "./unix.ts";
 
 const path = s.string({ help: "Path of the file" });
 const fileSpec = s.object({ path, ...openOptions, ...ownershipOptions });
@@ -65,7 +65,6 @@ export const open: Protocol<PathSpec> = {
       role: "local",
       parameters,
       preset: { rdonly: true },
-      direction: "read",
       help: "A file, for reading",
     },
     {
@@ -73,7 +72,6 @@ export const open: Protocol<PathSpec> = {
       role: "local",
       parameters,
       preset: { creat: true, wronly: true, append: true },
-      direction: "write",
       help: "A file to write to at its end",
     },
   ],
@@ -81,6 +79,7 @@ export const open: Protocol<PathSpec> = {
   end: "none",
   spec: fileSpec,
   check: (spec, use) => checkFile("OPEN", spec, use),
+  prepare: checkAccounts,
   connect: (spec, context) => openStream(spec, {}, "OPEN", context),
 };
 
@@ -98,6 +97,7 @@ export const create: Protocol<PathSpec> = {
   end: "none",
   spec: fileSpec,
   check: (spec, use) => checkFile("CREATE", spec, use),
+  prepare: checkAccounts,
   async connect(spec, context) {
     if (context.direction !== "write") {
       throw new ConnectError(`CREATE: "${spec.path}" cannot be used for reading (use -u, or "!!")`, {
@@ -121,10 +121,11 @@ export const gopen: Protocol<PathSpec> = {
   end: "none",
   spec: fileSpec,
   check: (spec, use) => checkFile("GOPEN", spec, use),
+  prepare: checkAccounts,
   async connect(spec, context): Promise<Stream> {
     const at = inFolder(spec.path!, spec.chdir);
     const found = await stat(at);
-    if (found?.isSocket) return await connectUnix(at, "GOPEN", context);
+    if (found?.isSocket) return await unixClient.connect!(unixClient.spec.parse({ address: at }, "GOPEN"), context);
     const writes = accessOf(spec, context.direction).write;
     if (!found && writes) return await openStream(spec, { creat: true }, "GOPEN", context);
     if (found?.isFile && writes) {

@@ -131,7 +131,8 @@ Deno.test("OPEN options mode, umask, user and group", () =>
     assertEquals(Deno.umask(), before);
     await put(await start(open, { path: b, mode_early: "640" }, "write"), "");
     assertEquals(await modeOf(b), 0o640);
-    await assertRejects(() => start(open, { path: a, user: "nosuchuser" }), ConnectError, 'no such user "nosuchuser"');
+    const unknown = open.spec.parse({ path: a, user: "nosuchuser" }, "");
+    assertThrows(() => open.prepare!(unknown, localContext()), ConnectError, 'no such user "nosuchuser"');
     if (Deno.uid() !== 0) return;
     await put(await start(open, { path: a, user: "daemon", group: "1" }, "write"), "");
     const { uid, gid } = await Deno.stat(a);
@@ -230,6 +231,18 @@ Deno.test("GOPEN reads what a named pipe brings", () =>
     await writer.write(bytesOf("through"));
     assertEquals(textOf(await readBytes(stream, 7)), "through");
     writer.close();
+    assertEquals(await stream.read(), null);
+    stream.abort();
+  }));
+
+Deno.test("GOPEN with nonblock waits for a named pipe's first writer, and ends with it", () =>
+  inTempFolder(async (folder) => {
+    const path = `${folder}/fifo`;
+    await new Deno.Command("mkfifo", { args: [path] }).output();
+    const stream = await start(gopen, { path, nonblock: true }, "read");
+    const first = stream.read();
+    await Deno.writeTextFile(path, "late");
+    assertEquals(textOf((await first)!), "late");
     assertEquals(await stream.read(), null);
     stream.abort();
   }));

@@ -5,6 +5,7 @@ import * as s from "../lib/schema.ts";
 import { byteEcho } from "../lib/stream/memory.ts";
 import type { ByteStream } from "../lib/stream/stream.ts";
 import {
+  checkAccounts,
   failed,
   inFolder,
   openOptions,
@@ -74,6 +75,7 @@ export const pipe: Protocol<PipeSpec> = {
   end: "half",
   spec: pipeSpec,
   check: checkAccess,
+  prepare: checkAccounts,
   async connect(spec, context) {
     context.signal.throwIfAborted();
     if (spec.path) return await openNamed(spec.path, spec, context);

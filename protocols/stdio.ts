@@ -1,10 +1,11 @@
 /** Standard input, output and error as a byte stream. */
 import { ConnectError, systemFault } from "../lib/errors.ts";
 import type { Driver } from "../lib/driver.ts";
-import type { Context, Protocol } from "../lib/protocol.ts";
+import type { Context, Direction, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type Handle, HandleStream } from "../lib/stream/handle_stream.ts";
 import { StandardInput } from "./_standard_input.ts";
+import { standardOutput } from "./_standard_output.ts";
 import { changeTerminal } from "./_terminal.ts";
 
 const streams = ["stdio", "stdin", "stdout", "stderr"] as const;
@@ -27,23 +28,24 @@ function inputOf(driver: Driver): StandardInput {
   return input;
 }
 
-/** Both directions as one stream; what another session may still need stays open. */
+/** What `direction` needs of the standard streams as one; what another session may still need stays open. */
 function standardHandle(
-  spec: StdioSpec,
-  { driver, onlySession = false }: Context,
-  output: "stdout" | "stderr",
+  toStderr: boolean,
+  direction: Direction,
+  context: Context,
   restore: () => void,
 ): Handle {
-  const input = spec.stream === "stdout" || spec.stream === "stderr" ? undefined : inputOf(driver);
+  const { driver, onlySession = false } = context;
+  const input = direction === "write" ? undefined : inputOf(driver);
   const reader = input?.reader();
+  const output = direction === "read" || toStderr ? undefined : standardOutput(context);
   return {
     read: (buffer) => reader!.read(buffer),
-    write: (bytes) => output === "stdout" ? Deno.stdout.write(bytes) : Deno.stderr.write(bytes),
-    endWrite: () => {
-      if (onlySession && output === "stdout" && spec.stream !== "stdin") driver.closeStdout();
-    },
+    write: (bytes) => output ? output.write(bytes) : Deno.stderr.write(bytes),
+    endWrite: () => output?.end(),
     close: () => {
       restore();
+      output?.leave();
       reader?.leave();
       // A read that never comes would keep the process alive.
       if (onlySession && input?.busy) Deno.stdin.close();
@@ -103,9 +105,9 @@ export const stdio: Protocol<StdioSpec> = {
       const { code, text } = systemFault(error);
       throw new ConnectError(`tcsetattr(${name}): ${text}`, { code, retryable: false, cause: error });
     }
-    const handle = standardHandle(spec, context, name === "stderr" ? "stderr" : "stdout", restore);
     const own = name === "stdin" ? "read" : name === "stdio" ? "both" : "write";
     const direction = own === "both" ? context.direction : own;
+    const handle = standardHandle(name === "stderr", direction, context, restore);
     return new HandleStream(handle, { protocol: "Stdio", name }, direction);
   },
 };

@@ -2,6 +2,7 @@
 import type { Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { HandleStream } from "../lib/stream/handle_stream.ts";
+import { standardOutput } from "./_standard_output.ts";
 
 const textSpec = s.object({ text: s.string({ help: "The text" }) });
 
@@ -17,8 +18,10 @@ export const text: Protocol<s.SpecOf<typeof textSpec>> = {
   kind: "byte",
   end: "none",
   spec: textSpec,
-  async connect(spec, { signal, direction }) {
+  async connect(spec, context) {
+    const { signal, direction } = context;
     signal.throwIfAborted();
+    const output = direction === "read" ? undefined : standardOutput(context);
     let rest = new TextEncoder().encode(spec.text ?? "");
     const handle = {
       async read(buffer: Uint8Array) {
@@ -28,8 +31,9 @@ export const text: Protocol<s.SpecOf<typeof textSpec>> = {
         rest = rest.subarray(count);
         return count;
       },
-      write: (bytes: Uint8Array) => Deno.stdout.write(bytes),
-      close() {},
+      write: (bytes: Uint8Array) => output!.write(bytes),
+      endWrite: () => output?.end(),
+      close: () => output?.leave(),
     };
     return new HandleStream(handle, { protocol: "TEXT", name: "TEXT" }, direction);
   },

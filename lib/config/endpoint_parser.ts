@@ -99,11 +99,13 @@ function beginsAddress(tokens: readonly Token[], names: Names): boolean {
 
 /** `TYPE[:parameters]`. */
 function plain(name: string, body: readonly Token[], names: Names, tail?: readonly string[]): Body {
-  const found = names.type(name);
+  const tokens = body.length > 1 ? body.slice(2) : undefined;
+  const written = names.type(name);
+  const other = tokens?.length ? written?.type.withParameters : undefined;
+  const found = other === undefined ? written : names.type(other);
   if (!found) throw unknownType(name, names);
   const stack = stackOf(found, names);
   const fields = Object.assign({}, ...stack.levels.map((level) => pluginOf(level).spec.fields).reverse());
-  const tokens = body.length > 1 ? body.slice(2) : undefined;
   const settings = parseParameters(found.type, { tokens, address: textOf(body), tail }, fields);
   for (const [key, value] of Object.entries(settings)) setKey(stack, key, value);
   return { stack, isUrl: false };

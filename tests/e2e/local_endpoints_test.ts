@@ -1,0 +1,67 @@
+// Local endpoints beyond the acceptance examples: inherited descriptors, dual addresses, shared standard streams, files.
+
+// @ts-types="../deno_std.d.ts"
+import { assert, assertEquals } from "@std/assert";
+import { acceptance, eventually } from "./harness.ts";
+import { connect } from "./peers.ts";
+
+const both = { socat: "any" } as const;
+
+for (const driver of ["native", "portable"]) {
+  acceptance("4.1", `a descriptor that is not open is found before anything opens (${driver})`, async (run) => {
+    // The runtime has opened some of these for itself.
+    for (const fd of [3, 4, 6, 7, 8, 99]) {
+      const stderr = new RegExp(` E FD:${fd}: Bad file descriptor; .*${fd}<FILE`);
+      await run.out([`--driver=${driver}`, "-U", `CREATE:${run.path("f")}`, `FD:${fd}`], { code: 1, stderr });
+    }
+    assertEquals([...Deno.readDirSync(run.dir)], []);
+  });
+}
+
+acceptance("4.1", "sessions one after another write to an inherited descriptor", async (run) => {
+  const file = run.path("f");
+  const port = run.port();
+  await run.serve(["-u", `TCP-L:${port},fork,reuseaddr`, "FD:5"], { tcp: port }, { redirect: `5>${file}` });
+  let expected = "";
+  for (const text of ["one\n", "two\n", "three\n"]) {
+    const client = await connect(run, { tcp: port });
+    await client.send(text);
+    await client.endWrite();
+    expected += text;
+    await eventually(`${text} in the file`, async () => await Deno.readTextFile(file) === expected);
+    client.close();
+  }
+}, both);
+
+acceptance("4.1", "ECHO with a path is a named pipe", async (run) => {
+  assertEquals(await run.out([`ECHO:${run.path("p")}`, "-"], { input: "abc" }), "abc");
+  assertEquals([...Deno.readDirSync(run.dir)], []);
+}, both);
+
+acceptance("3", "the halves of a dual address may differ in kind", async (run) => {
+  const file = run.path("f");
+  assertEquals(await run.out(["-", `LITERAL:x!!CREATE:${file}`], { input: "abc" }), "x");
+  assertEquals(await Deno.readTextFile(file), "abc");
+  assertEquals(await run.out(["STDIN!!DISCARD", "PIPE"], { input: "abc" }), "");
+});
+
+acceptance("4.1", "standard output ends with the last that writes to it", async (run) => {
+  const out = await run.out(["EXEC:echo a!!STDOUT", "-"], { input: "abc" });
+  assert(["abca\n", "a\nabc"].includes(out), out);
+}, both);
+
+acceptance("4.1", "TEXT and STDIO write to the same standard output", async (run) => {
+  const out = await run.out(["-", "TEXT:xyz"], { input: "abc" });
+  assert(["abcxyz", "xyzabc"].includes(out), out);
+});
+
+acceptance("4.1", "a file opened with rdonly serves both directions as long as nothing is written", async (run) => {
+  await Deno.writeTextFile(run.path("f"), "abc");
+  assertEquals(await run.out([`OPEN:${run.path("f")},rdonly`, "-"], { input: "" }), "abc");
+}, both);
+
+acceptance("5.6", "an unknown owner is found before the file is created", async (run) => {
+  const options = { input: "x", code: 1, stderr: / E .*no such user/ };
+  await run.out(["-u", "-", `OPEN:${run.path("f")},creat,user=nosuchuser`], options);
+  assertEquals([...Deno.readDirSync(run.dir)], []);
+}, both);
