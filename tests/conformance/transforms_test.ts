@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { L7mpError } from "../../lib/errors.ts";
 import type { StreamKind } from "../../lib/stream/stream.ts";
 import { registry } from "../../protocols/mod.ts";
-import { cutAt } from "../support/cuts.ts";
+import { cutAt, cuts } from "../support/cuts.ts";
 import { makeStep, runStep, stepContext } from "../support/steps.ts";
 
 interface Case {
@@ -57,7 +57,7 @@ for (const transform of registry.transforms) {
 
   if (between === "byte" && !blocks) {
     Deno.test(`${transform.name} finds the same messages however the bytes are cut`, () => {
-      fc.assert(fc.property(messages, fc.array(fc.double({ min: 0, max: 1, noNaN: true })), (sent, places) => {
+      fc.assert(fc.property(messages, cuts, (sent, places) => {
         const bytes = Uint8Array.from(runStep(step(into, input), sent).flatMap((part) => [...part]));
         assertEquals(runStep(step(other[into], between), cutAt(bytes, places)), sent);
       }));
