@@ -3,8 +3,10 @@ import type { DatagramSocket, DatagramSocketOptions, DatagramTarget, Packet, Pat
 import { ConnectError, StreamError, systemFault } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
-import { connectError, refuseOptions, refuseV6only, streamError } from "./errors.ts";
+import { connectError, optionError, refuseOptions, refuseV6only, streamError } from "./errors.ts";
+import { interface4 } from "./interfaces.ts";
 import { needsNode, openNodeDatagram } from "./node_datagram.ts";
+import { onlyPeer } from "./only_peer.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 import { BoundPath } from "./unix_path.ts";
 
@@ -42,14 +44,14 @@ export async function openDatagram(
   } catch (error) {
     throw connectError("bind", local, error);
   }
-  try {
-    for (const { group, interface: place = "0.0.0.0" } of options.memberships ?? []) {
-      const membership = await conn.joinMulticastV4(group, place);
+  for (const { group, interface: place = "0.0.0.0" } of options.memberships ?? []) {
+    try {
+      const membership = await conn.joinMulticastV4(group, interface4(place));
       if (options.multicastLoop !== undefined) await membership.setLoopback(options.multicastLoop);
+    } catch (error) {
+      conn.close();
+      throw optionError(`ip-add-membership=${group}:${place}`, error);
     }
-  } catch (error) {
-    conn.close();
-    throw connectError("setsockopt", local, error);
   }
   return new RuntimeDatagrams(conn, fromRuntime(conn.addr), target, udpReadBytes, owned);
 }
@@ -122,6 +124,7 @@ class RuntimeDatagrams implements DatagramSocket, Owned {
   readonly #owned: OwnedSet;
   readonly #path: BoundPath | undefined;
   readonly #drops: Drops;
+  readonly #listensTo: (address: SocketAddress) => boolean;
   readonly #bufferBytes: number;
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #closed = false;
@@ -137,6 +140,7 @@ class RuntimeDatagrams implements DatagramSocket, Owned {
     this.#conn = conn;
     this.local = local;
     this.remote = target.remote;
+    this.#listensTo = onlyPeer(target.remote);
     this.#drops = new Drops(target.onDrop);
     this.#bufferBytes = bufferBytes;
     this.#owned = owned;
@@ -159,9 +163,8 @@ class RuntimeDatagrams implements DatagramSocket, Owned {
         throw streamError("read", formatAddress(this.remote ?? this.local), error);
       }
       const address = fromRuntime(received[1]);
-      const key = keyOf(address);
-      if (this.remote && key !== keyOf(this.remote)) continue;
-      return [{ data: received[0].slice(), from: { key, address } }];
+      if (!this.#listensTo(address)) continue;
+      return [{ data: received[0].slice(), from: { key: keyOf(address), address } }];
     }
     return null;
   }

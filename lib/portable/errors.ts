@@ -14,6 +14,21 @@ export function streamError(call: string, name: string, error: unknown): StreamE
   return new StreamError(`${call}(${name}): ${text}`, { code, cause: error });
 }
 
+/** What the errors of `node:dgram` mean, which have a code alone. */
+const optionTexts: Readonly<Record<string, string>> = {
+  EINVAL: "Invalid argument",
+  ENODEV: "No such device",
+  EADDRINUSE: "Address already in use",
+  EADDRNOTAVAIL: "Cannot assign requested address",
+};
+
+/** `setsockopt(ip-add-membership=239.1.2.3:eth0): No such device`. */
+export function optionError(option: string, error: unknown): Error {
+  if (error instanceof ConfigError) return error;
+  const { code, text } = systemFault(error);
+  return new ConnectError(`setsockopt(${option}): ${optionTexts[code ?? ""] ?? text}`, { code, cause: error });
+}
+
 /** For something the runtime has no call for. */
 export function unavailable(what: string): ConfigError {
   return new ConfigError(`${what} needs the system's own sockets; not available with --driver=portable`, {

@@ -4,7 +4,9 @@ import type { DatagramSocket, DatagramTarget, Packet, Peer } from "../driver.ts"
 import { StreamError } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { Drops, keyOf, type OpenOptions } from "./datagram_socket.ts";
-import { connectError, streamError } from "./errors.ts";
+import { connectError, optionError, streamError } from "./errors.ts";
+import { interface4, interface6 } from "./interfaces.ts";
+import { onlyPeer } from "./only_peer.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 
 type IpAddress = SocketAddress & { family: "inet" | "inet6" };
@@ -45,24 +47,40 @@ export async function openNodeDatagram(
         resolve();
       });
     });
-    setOptions(socket, options);
   } catch (error) {
     socket.close();
     throw connectError("bind", local, error);
   }
+  try {
+    setOptions(socket, local.family === "inet6", options);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
   return new NodeDatagrams(socket, target, owned);
 }
 
-function setOptions(socket: Socket, options: OpenOptions): void {
+function setOptions(socket: Socket, six: boolean, options: OpenOptions): void {
   const { broadcast, ttl, multicastInterface, multicastLoop, multicastTtl, memberships = [] } = options;
-  if (broadcast !== undefined) socket.setBroadcast(broadcast);
-  if (ttl !== undefined) socket.setTTL(ttl);
-  if (multicastInterface !== undefined) socket.setMulticastInterface(multicastInterface);
-  if (multicastLoop !== undefined) socket.setMulticastLoopback(multicastLoop);
-  if (multicastTtl !== undefined) socket.setMulticastTTL(multicastTtl);
-  for (const { group, interface: place, source } of memberships) {
-    if (source === undefined) socket.addMembership(group, place);
-    else socket.addSourceSpecificMembership(source, group, place);
+  const place = six ? interface6 : interface4;
+  const set = <V>(name: string, value: V | undefined, call: (value: V) => unknown) => {
+    if (value === undefined) return;
+    try {
+      call(value);
+    } catch (error) {
+      throw optionError(`${name}=${value}`, error);
+    }
+  };
+  set("broadcast", broadcast, (on) => socket.setBroadcast(on));
+  set("ttl", ttl, (hops) => socket.setTTL(hops));
+  set("ip-multicast-if", multicastInterface, (text) => socket.setMulticastInterface(place(text)));
+  set("ip-multicast-loop", multicastLoop, (on) => socket.setMulticastLoopback(on));
+  set("ip-multicast-ttl", multicastTtl, (hops) => socket.setMulticastTTL(hops));
+  for (const { group, interface: text, source } of memberships) {
+    const words = [group, text, source].filter((word) => word !== undefined).join(":");
+    const at = () => text === undefined ? undefined : place(text);
+    if (source === undefined) set("ip-add-membership", words, () => socket.addMembership(group, at()));
+    else set("ip-add-source-membership", words, () => socket.addSourceSpecificMembership(source, group, at()!));
   }
 }
 
@@ -72,6 +90,7 @@ class NodeDatagrams implements DatagramSocket, Owned {
   readonly #socket: Socket;
   readonly #owned: OwnedSet;
   readonly #drops: Drops;
+  readonly #listensTo: (address: SocketAddress) => boolean;
   #waiting: Packet[] = [];
   #waitingBytes = 0;
   #overflowed = 0;
@@ -83,6 +102,7 @@ class NodeDatagrams implements DatagramSocket, Owned {
     const { address, port, family } = socket.address();
     this.local = { family: family === "IPv6" ? "inet6" : "inet", host: address, port };
     this.remote = target.remote;
+    this.#listensTo = onlyPeer(target.remote);
     this.#socket = socket;
     this.#drops = new Drops(target.onDrop);
     this.#owned = owned;
@@ -100,13 +120,12 @@ class NodeDatagrams implements DatagramSocket, Owned {
 
   #arrived(data: Uint8Array, { address: host, port, family }: RemoteInfo): void {
     const address: SocketAddress = { family: family === "IPv6" ? "inet6" : "inet", host, port };
-    const key = keyOf(address);
-    if (this.remote && key !== keyOf(this.remote)) return;
+    if (!this.#listensTo(address)) return;
     if (this.#waiting.length >= queuePackets || this.#waitingBytes + data.length > queueBytes) {
       this.#overflowed++;
       return;
     }
-    this.#waiting.push({ data: new Uint8Array(data), from: { key, address } });
+    this.#waiting.push({ data: new Uint8Array(data), from: { key: keyOf(address), address } });
     this.#waitingBytes += data.length;
     this.#wake?.();
   }

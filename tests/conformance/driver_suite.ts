@@ -595,6 +595,34 @@ const tests: Readonly<Record<string, Test>> = {
     await near.send([{ data: bytesOf("group") }], { family: "inet", host: "239.255.77.1", port: far.local.port });
     assertEquals(textOf((await receive(far, 1))[0]!.data), "group");
   },
+  "UDP joins a multicast group on an interface by its name": async (scene) => {
+    const four: SocketAddress = { family: "inet", host: "0.0.0.0", port: 0 };
+    const far = await datagrams(scene, { local: four }, { memberships: [{ group: "239.255.77.2", interface: "lo" }] });
+    assert(far.local.family === "inet");
+    const near = await datagrams(scene, { local: four }, { multicastInterface: "lo", multicastLoop: true });
+    await near.send([{ data: bytesOf("group") }], { ...four, host: "239.255.77.2", port: far.local.port });
+    assertEquals(textOf((await receive(far, 1))[0]!.data), "group");
+    const six: SocketAddress = { family: "inet6", host: "::", port: 0 };
+    await datagrams(scene, { local: six }, { memberships: [{ group: "ff15::7702", interface: "lo" }] });
+    const joined = await Deno.readTextFile("/proc/net/igmp6");
+    assertMatch(joined, /\blo +ff150000000000000000000000007702 /);
+    for (const [local, group] of [[four, "239.255.77.3"], [six, "ff15::7703"]] as const) {
+      const memberships = [{ group, interface: "nope0" }];
+      await assertRejects(() => scene.driver.openDatagram({ local }, { memberships }), ConfigError, '"nope0"');
+      const options = { multicastInterface: "nope0" };
+      await assertRejects(() => scene.driver.openDatagram({ local }, options), ConfigError, '"nope0"');
+    }
+  },
+  "UDP hears its peer however that is spelled": async (scene) => {
+    const far = await datagrams(scene, { local: { family: "inet6", host: "::1", port: 0 } });
+    assert(far.local.family === "inet6");
+    for (const options of [{}, { ttl: 9 }]) {
+      const near = await datagrams(scene, { remote: { ...far.local, host: "0:0:0::0:1" } }, options);
+      await near.send([{ data: bytesOf("question") }]);
+      await far.send([{ data: bytesOf("answer") }], (await receive(far, 1))[0]!.from);
+      assertEquals(textOf((await receive(near, 1))[0]!.data), "answer");
+    }
+  },
   "UNIX datagrams get an answer through an automatic name": async (scene) => {
     const address = unixPath(scene, "datagrams");
     const far = await datagrams(scene, { local: address });
