@@ -16,6 +16,10 @@ acceptance("1.1", "--timeout ends the program with status 124 and one line", asy
   assertEquals(elapsed >= 300 && elapsed < 5000, true, `${elapsed} ms`);
 });
 
+acceptance("1.1", "--timeout and -T may be longer than the runtime's timers", async (run) => {
+  assertEquals(await run.out(["--timeout=3000000", "-T", "3000000", "-", "PIPE"], { input: "a" }), "a");
+});
+
 for (const [signal, number] of [["SIGINT", 2], ["SIGHUP", 1], ["SIGQUIT", 3], ["SIGTERM", 15]] as const) {
   acceptance("1.3", `${signal} ends with ${128 + number}, one line, and takes the socket file along`, async (run) => {
     const path = run.path("s");
@@ -75,6 +79,11 @@ acceptance("1.2", "help whose reader has gone is no error", async (run) => {
   assertEquals(new TextDecoder().decode(stderr), "");
   assertMatch(new TextDecoder().decode(stdout), /^l7mp: /);
   assertEquals(await Deno.readTextFile(run.path("status")), "0\n");
+});
+
+acceptance("1.2", "help that cannot be written is an error like any other", async (run) => {
+  const stderr = / E write\(stdout\): No space left on device$/;
+  await run.out(["-h"], { redirect: ">/dev/full", code: 1, stderr });
 });
 
 acceptance("1.2", "standard error that is closed or full does not hurt a session", async (run) => {
