@@ -6,11 +6,13 @@ export interface WsSocket {
   readonly protocol: string;
   send(data: Uint8Array, options: { binary: boolean; fin: boolean }, done: (error?: Error) => void): void;
   ping(): void;
+  pong(data: Uint8Array, mask: undefined, done: () => void): void;
   close(code?: number, reason?: string): void;
   terminate(): void;
   pause(): void;
   resume(): void;
-  on(event: "open" | "ping" | "pong", listener: () => void): void;
+  on(event: "open" | "pong", listener: () => void): void;
+  on(event: "ping", listener: (data: Uint8Array) => void): void;
   on(event: "message", listener: (data: Uint8Array, isBinary: boolean) => void): void;
   on(event: "close", listener: (code: number, reason: Uint8Array) => void): void;
   on(event: "error", listener: (error: Error & { code?: string }) => void): void;
@@ -112,6 +114,8 @@ export interface WsOptions {
   readonly maxFragments: number;
   readonly perMessageDeflate: boolean;
   readonly closeTimeout: number;
+  /** Off: pings are ours to answer. */
+  readonly autoPong: false;
 }
 
 export interface WsClientOptions extends WsOptions {

@@ -91,6 +91,8 @@ export function wsOptions(spec: WsSpec, context: Context): WsOptions {
     perMessageDeflate: spec.compress === true,
     // How long to wait for the peer's close frame is the session's to say (linger).
     closeTimeout: 2 ** 31 - 1,
+    // The library would drop a peer that pings while it reads nothing.
+    autoPong: false,
   };
 }
 

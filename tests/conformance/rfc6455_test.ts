@@ -404,6 +404,17 @@ for (const payload of ["", "Hello", "\0\xff".repeat(30), "x".repeat(125)]) {
     assertEquals([pong!.opcode, pong!.masked, textOf(pong!.payload)], [pongOpcode, talk.role === "client", payload]);
   });
 }
+rfc("5.5.3", "a peer that reads late may ping meanwhile, and its last ping is answered", async (talk) => {
+  const sending = talk.stream.send([{ data: new Uint8Array(300_000), meta: { type: "binary" } }]);
+  await talk.send(...Array.from({ length: 1000 }, (_, i) => talk.frame(pingOpcode, `${i}`)));
+  let last = "";
+  while (last !== "999") {
+    const found = await talk.next();
+    assert(found, `the connection has ended after pong ${last}`);
+    if (found.opcode === pongOpcode) last = textOf(found.payload);
+  }
+  await sending;
+}, { whole: true });
 rfc("5.5.3", "a pong nobody asked for is no message", async (talk) => {
   await talk.send(talk.frame(pongOpcode, "x"), talk.frame(textOpcode, "y"));
   assertEquals(await talk.text(), "y");
