@@ -127,6 +127,7 @@ export class TlsStream implements ByteStream {
   }
 
   async #endWrite(): Promise<void> {
+    this.#lower.parting = true;
     try {
       await this.#settle("closeWrite", (done) => this.socket.end(done));
       await this.#settle("closeWrite", (done) => this.#flush(done));
@@ -230,13 +231,18 @@ class Arrived {
   }
 }
 
-/** The stream below, which a failed handshake leaves only after its last words. */
+/**
+ * The stream below, which a failed handshake leaves only after its last words. A peer that has left hears no goodbye, which
+ * is no fault by itself: what it had said before is still to be read, and tells whether that was all.
+ */
 class Lower implements ByteStream {
   readonly kind = "byte";
   readonly info: StreamInfo;
   readonly finished?: () => Promise<void>;
   readonly #lower: ByteStream;
   aborted = false;
+  /** From now on only close_notify is written. */
+  parting = false;
   beforeAbort: () => Uint8Array | undefined = () => undefined;
 
   constructor(lower: ByteStream) {
@@ -248,10 +254,16 @@ class Lower implements ByteStream {
     return this.#lower.read();
   }
   write(bytes: Uint8Array): Promise<void> {
-    return this.#lower.write(bytes);
+    return this.#orGone(this.#lower.write(bytes));
   }
   closeWrite(): Promise<void> {
-    return this.#lower.closeWrite();
+    return this.#orGone(this.#lower.closeWrite());
+  }
+  #orGone(written: Promise<void>): Promise<void> {
+    if (!this.parting) return written;
+    return written.catch((error) => {
+      if (!hasLeft(error)) throw error;
+    });
   }
   abort(reason?: unknown): void {
     if (this.aborted) return;

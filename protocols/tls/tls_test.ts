@@ -207,6 +207,33 @@ test("a peer that has ended and left is not missed by closeWrite()", async () =>
   pair.release();
 });
 
+test("what a peer said before it left is read, also when closeWrite() is the first to find that out", async () => {
+  for (const announced of [true, false]) {
+    const [near, far] = bytePair();
+    let left = false;
+    const gone = new StreamError("write(memory): Broken pipe", { code: "EPIPE" });
+    // As a socket whose peer is gone: nothing can be sent, what had arrived can be read, and then that is its error.
+    const leaving = delegateBytes(near, {
+      write: (bytes) => left ? Promise.reject(gone) : near.write(bytes),
+      closeWrite: () => left ? Promise.reject(gone) : near.closeWrite(),
+    });
+    const { client, server, release } = await connected(trusting, good, [leaving, far]);
+    await server.write(bytesOf("that is all"));
+    if (announced) await server.closeWrite();
+    else far.abort();
+    left = true;
+    const closing = client.closeWrite();
+    if (announced) {
+      await closing;
+      assertEquals(textOf(await readAll(client)), "that is all");
+    } else {
+      closing.catch(() => {});
+      await assertRejects(() => readAll(client), StreamError, "without close_notify");
+    }
+    release();
+  }
+});
+
 test("a certificate that changed is in use at the next handshake, and no good one is not", async () => {
   const directory = await Deno.makeTempDir();
   const lines: string[] = [];
