@@ -65,7 +65,13 @@ async function open(lower: ByteStream, spec: WsSpec, context: Context): Promise<
       const hint = "is it a WebSocket server? (wss:// for one behind TLS)";
       return reject(new ConnectError(`${target.name}: the server's answer is not HTTP; ${hint}`, { cause: error }));
     }
-    const why = lowerError ? messageOf(lowerError) : sawEnd ? "the server closed the connection" : error.message;
+    const why = error.message.includes("Pause on CONNECT/Upgrade")
+      ? 'the answer 101 lacks "Upgrade: websocket" or "Connection: Upgrade" (RFC 6455 section 4.1)'
+      : lowerError
+      ? messageOf(lowerError)
+      : sawEnd
+      ? "the server closed the connection"
+      : error.message;
     reject(new ConnectError(`${target.name}: WebSocket handshake failed: ${why}`, { cause: lowerError ?? error }));
   });
   try {

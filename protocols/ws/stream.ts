@@ -8,6 +8,7 @@ import { compresses, freeBlocks, tameInflater, type WsSocket } from "./_library.
 import { describeCloseCode, isOrdinaryClose, isSendableCloseCode } from "./close_codes.ts";
 import { type DataFrame, FrameWriter, maxHeaderBytes, opcodes } from "./frames.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { Pongs } from "./pongs.ts";
 import type { WsSpec } from "./spec.ts";
 
 /** Received messages waiting for `receive`; beyond either bound the socket is paused. */
@@ -16,9 +17,6 @@ const queueMessages = 1024;
 
 /** Frames are gathered up to this size into one write; a larger one is written alone. */
 const sendBytes = 65_536 + maxHeaderBytes;
-
-/** Pongs on their way at once. */
-const mostPongs = 100;
 
 /** How long `abort` lets a close frame travel before it drops the connection. */
 const closingMs = 1000;
@@ -67,9 +65,6 @@ export class WebSocketStream implements DatagramStream {
   /** Code of our close frame, when we were the first to send one. */
   #closeSent: number | undefined;
   #aborted = false;
-  #pongs = 0;
-  /** What the peer pinged with last, when it is not answered yet. */
-  #pinged: Uint8Array | undefined;
   readonly #warned = new Set<string>();
   readonly #frames: FrameWriter;
 
@@ -88,7 +83,8 @@ export class WebSocketStream implements DatagramStream {
       ping: () => socket.readyState === open && socket.ping(),
       fail: (ms) => this.#loseHeartbeat(ms),
     });
-    socket.on("ping", (data) => this.#pong(data));
+    const pongs = new Pongs((data, done) => socket.pong(data, undefined, done));
+    socket.on("ping", (data) => socket.readyState === open && pongs.answer(data));
     socket.on("message", (data, isBinary) => this.#take(data, isBinary));
     // A peer that has closed may leave: its end is told already, and what it does not take is told by `send`.
     socket.on("error", (error) => this.#closed || this.#fail(this.#explain(error)));
@@ -300,23 +296,6 @@ export class WebSocketStream implements DatagramStream {
       lower.abort();
     });
     this.#parts.socket.resume();
-  }
-
-  /** Answers a ping; of those that a peer sends without reading the answers, the last (RFC 6455 section 5.5.3). */
-  #pong(data: Uint8Array): void {
-    const { socket } = this.#parts;
-    if (socket.readyState !== open) return;
-    if (this.#pongs === mostPongs) {
-      this.#pinged = data;
-      return;
-    }
-    this.#pongs++;
-    socket.pong(data, undefined, () => {
-      this.#pongs--;
-      const last = this.#pinged;
-      this.#pinged = undefined;
-      if (last) this.#pong(last);
-    });
   }
 
   #take(data: Uint8Array, isBinary: boolean): void {

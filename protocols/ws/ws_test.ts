@@ -310,6 +310,11 @@ for (
       "Sec-WebSocket-Accept: x\r\n\r\n",
       "Sec-WebSocket-Accept",
     ],
+    [
+      "accepts without Connection: Upgrade",
+      "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n",
+      'the answer 101 lacks "Upgrade: websocket"',
+    ],
   ] as const
 ) {
   Deno.test(`WS fails when the server ${what}`, async () => {
