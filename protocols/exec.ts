@@ -18,7 +18,7 @@ function wordsOf({ command, arguments: words }: ExecSpec): readonly string[] {
   return all;
 }
 
-/** Runs a program found in `PATH`. It sees the file as written as its name, unless `argv0` says otherwise. */
+/** Runs a program found in `PATH`. It sees the path it was found at as its name, unless `argv0` says otherwise. */
 export const exec: Protocol<ExecSpec> = {
   name: "EXEC",
   types: [

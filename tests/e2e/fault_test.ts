@@ -157,15 +157,17 @@ async function consume(
   return { hash: hash.digest("hex"), bytes, first, highest };
 }
 
-acceptance("bulk", "1 GiB through standard streams, unchanged, in bounded memory", async (run) => {
-  const child = run.spawn(["-u", "-", "STDOUT"], { openInput: true, rawOutput: true });
-  const sending = produce(gibibyte, (bytes) => child.write(bytes)).finally(() => child.endInput());
-  const got = await consume(child.stdoutStream, () => memory(child.pid));
-  assertEquals(got.bytes, gibibyte);
-  assertEquals(got.hash, await sending);
-  assertLess(got.highest - got.first, 64 * 2 ** 20, `grew from ${got.first} to ${got.highest}`);
-  await child.end();
-});
+for (const [what, args] of [["standard streams", ["-u", "-", "STDOUT"]], ["a program", ["-", "EXEC:cat"]]] as const) {
+  acceptance("bulk", `1 GiB through ${what}, unchanged, in bounded memory`, async (run) => {
+    const child = run.spawn(args, { openInput: true, rawOutput: true });
+    const sending = produce(gibibyte, (bytes) => child.write(bytes)).finally(() => child.endInput());
+    const got = await consume(child.stdoutStream, () => memory(child.pid));
+    assertEquals(got.bytes, gibibyte);
+    assertEquals(got.hash, await sending);
+    assertLess(got.highest - got.first, 64 * 2 ** 20, `grew from ${got.first} to ${got.highest}`);
+    await child.end();
+  });
+}
 
 acceptance("bulk", "1 GiB through TCP, unchanged, in bounded memory", async (run) => {
   const port = run.port();
