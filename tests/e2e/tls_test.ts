@@ -354,6 +354,7 @@ tlsCase("tls", "a renewed certificate serves new callers, and sessions go on", a
   await before.write("two\n");
   await before.prints("one\ntwo\n");
   await before.endInput();
+  await before.end();
 });
 
 const offered = 2 ** 30;
