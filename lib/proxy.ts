@@ -4,7 +4,6 @@ import { ConnectError, L7mpError, LimitError, StreamError } from "./errors.ts";
 import type { Context, Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
 import { connect, isBare, listen, prepare } from "./session/open.ts";
-import { sleep } from "./session/retry.ts";
 import { contextOf, type SessionEnvironment } from "./session/environment.ts";
 import { asL7mpError, type SessionRecord, stopped } from "./session/record.ts";
 import { type Sequence, Session } from "./session/session.ts";
@@ -13,7 +12,7 @@ import { Slots } from "./session/slots.ts";
 import { type ServedListener, servePlanned } from "./session/way.ts";
 import { type Flows, noFlows } from "./stream/relay.ts";
 import type { SocketAddress, StreamInfo } from "./stream/stream.ts";
-import { after, type Timer } from "./stream/timer.ts";
+import { after, sleep, type Timer } from "./stream/timer.ts";
 
 export interface ProxyEvents {
   /** A session begins; its way is not known yet. */

@@ -1,6 +1,6 @@
 /** A datagram stream that has a socket to itself: connected, sending to one address, or only receiving. */
 import type { DatagramSocket, Peer } from "../lib/driver.ts";
-import { StreamError } from "../lib/errors.ts";
+import { L7mpError, StreamError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Datagram, DatagramStream, SocketAddress, StreamInfo } from "../lib/stream/stream.ts";
 import { OnceAMinute } from "./_once_a_minute.ts";
@@ -96,8 +96,10 @@ export function closed(info: StreamInfo): StreamError {
   return new StreamError(`read(${info.name}): stream is closed`, { code: "CLOSED" });
 }
 
-function withBroadcastAdvice(error: unknown, { remote }: StreamInfo): unknown {
-  if (!(error instanceof StreamError) || error.code !== "EACCES" || remote?.family !== "inet") return error;
-  const advice = "; sending to a broadcast address needs option broadcast";
-  return new StreamError(error.message + advice, { code: error.code, cause: error });
+/** Adds what to do to the refusal of a broadcast address, which comes when it is connected to or sent to. */
+export function withBroadcastAdvice(error: unknown, { remote }: Pick<StreamInfo, "remote">): unknown {
+  const ours = error instanceof L7mpError && /^(connect|write)\(/.test(error.message);
+  if (!ours || error.code !== "EACCES" || remote?.family !== "inet") return error;
+  error.message += "; sending to a broadcast address needs option broadcast";
+  return error;
 }

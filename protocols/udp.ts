@@ -6,7 +6,7 @@ import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
 import { anyAddress, type IpAddress, localAddress, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
 import { DatagramListener } from "./_datagram_listener.ts";
 import { DatagramPort, datagramPort } from "./_datagram_port.ts";
-import { maxUdpBytes, SocketDatagramStream, warnOfDrops } from "./_datagram_stream.ts";
+import { maxUdpBytes, SocketDatagramStream, warnOfDrops, withBroadcastAdvice } from "./_datagram_stream.ts";
 import { withAdvice } from "./_errors.ts";
 import { checkIpParameters, ipFields, ipForms, range, sourceport } from "./_ip_options.ts";
 import { RecvfromListener } from "./_recvfrom_listener.ts";
@@ -73,7 +73,9 @@ export const udp: Protocol<UdpSpec> = {
       const socket = await withAdvice(
         local ?? remote,
         () => driver.openDatagram({ local, remote, onDrop }, udpSocketOptions(spec)),
-      );
+      ).catch((error) => {
+        throw withBroadcastAdvice(error, { remote });
+      });
       log.notice("connect.done", `successfully connected from local address ${formatAddress(socket.local)}`);
       const info = { protocol: "UDP", name, local: socket.local, remote };
       return new SocketDatagramStream(socket, { info, maxDatagramBytes });

@@ -5,7 +5,7 @@ import { nameOf } from "./address_printer.ts";
 import { checkConnect } from "./check_connect.ts";
 import { kindOf, kindOfLevels } from "./document_reader.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
-import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
+import { connectOptions, type ListenOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import { mask } from "./printer.ts";
 import type { Endpoint, PlannedLayer, PlannedProtocol } from "./plan.ts";
 import { type Level, mainLevel, type Place, pluginOf, type Settings, type Stack, typeName } from "./stack.ts";
@@ -78,7 +78,18 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
     return { ...endpoint, connect };
   }
   const listen = listenOptions.parse(outer.settings, at);
+  checkAdmission(stack, layers, listen);
   return { ...endpoint, listen: { ...listen, fork: many && (listen.fork ?? true) } };
+}
+
+/** Refuses rules about the IP addresses of callers that have none: nobody would ever be refused. */
+function checkAdmission(stack: Stack, layers: readonly PlannedLayer[], { range, sourceport }: ListenOptions): void {
+  const option = range ? "range" : sourceport !== undefined ? "sourceport" : undefined;
+  if (!option || layers.some(({ layer }) => layer.tellsCaller)) return;
+  const { protocol } = stack.levels.at(-1) as Extract<Level, { protocol: unknown }>;
+  const types = protocol!.types.filter(({ role }) => role === "listen");
+  if (types.some(({ parameters }) => parameters.form.endsWith("port"))) return;
+  throw new ConfigError(`option "${option}" does not apply to ${typeName(stack)}: its callers have no IP address`);
 }
 
 /**

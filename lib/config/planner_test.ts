@@ -35,6 +35,16 @@ Deno.test("planDocument() resolves addresses: names, roles, kinds, settings with
   assertEquals(target.stream.ignoreeof, true);
 });
 
+Deno.test("planDocument() refuses rules about IP addresses for callers that have none", () => {
+  for (const option of ["range=10.0.0.0/8", "sourceport=5"]) {
+    const name = option.split("=")[0];
+    const message = `option "${name}" does not apply to UNIX-LISTEN: its callers have no IP address`;
+    refuses([`unix-l:/x,${option}`, "tcp:h:1"], message);
+    refuses([`ws-u:unix-l:/x,${option}`, "tcp:h:1"], message.replace("UNIX-LISTEN", "WS-LISTEN"));
+    plan([`tcp-l:5,${option}`, "tcp:h:1"]);
+  }
+});
+
 Deno.test("planDocument() gives files' listeners fork, and stacks their layers lowest first", () => {
   const destination = {
     spec: { protocol: "WebSocket", transport: { protocol: "TLS", transport: { protocol: "TCP", port: 5 } } },

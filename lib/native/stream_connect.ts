@@ -2,6 +2,7 @@
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import type { ByteStream, SocketAddress } from "../stream/stream.ts";
 import { formatAddress } from "../stream/stream.ts";
+import { sleep } from "../stream/timer.ts";
 import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";
 import { connectError, EAGAIN, ECANCELED, ECONNREFUSED, EINPROGRESS, EINTR } from "./errno.ts";
@@ -80,7 +81,7 @@ async function connectSocket(
       if (late !== 0) throw connectError("connect", formatAddress(remote), late);
       return;
     }
-    if (error === EAGAIN && remote.family === "unix") await pause(backlogRetryMs, signal);
+    if (error === EAGAIN && remote.family === "unix") await sleep(backlogRetryMs, signal);
     else if (error !== EINTR) {
       const dead = remote.family === "unix" && error === ECONNREFUSED && !remote.path.startsWith("@");
       const advice = dead ? " (nobody listens; stale socket file?)" : "";
@@ -103,20 +104,6 @@ function connected(fd: number, signal: AbortSignal, shared: Shared): Promise<voi
       onWritable: () => finish(resolve),
       release: () => finish(() => reject(connectError("connect", "the driver has been closed", ECANCELED))),
     }, { connecting: true })!;
-    signal.addEventListener("abort", cancel, { once: true });
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cancel = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", cancel);
-      resolve();
-    }, ms);
     signal.addEventListener("abort", cancel, { once: true });
   });
 }

@@ -1,11 +1,15 @@
 /** Connecting a stream socket through the runtime. */
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { sleep } from "../stream/timer.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
 import { ByteSocket } from "./byte_socket.ts";
 import { connectError, refuseOptions, refuseV6only, unavailable } from "./errors.ts";
 import { connectFrom } from "./node_socket.ts";
 import type { OwnedSet } from "./owned.ts";
+
+/** How often a UNIX socket whose backlog is full is tried again: the system tells nobody when there is room. */
+const backlogRetryMs = 5;
 
 /** What the runtime cannot set on a stream socket, by the names users type. */
 export const streamRefusals = {
@@ -65,14 +69,11 @@ async function connectUnix(
 ): Promise<ByteStream> {
   if (local) throw unavailable('option "bind" of a UNIX stream');
   const path = runtimePath(remote.path);
-  let conn: Deno.UnixConn;
-  try {
-    conn = await Deno.connect({ transport: "unix", path });
-  } catch (error) {
+  const conn = await dial(path, signal).catch((error) => {
     signal.throwIfAborted();
     const dead = error instanceof Deno.errors.ConnectionRefused && !remote.path.startsWith("@");
     throw connectError("connect", remote, error, dead ? " (nobody listens; stale socket file?)" : "");
-  }
+  });
   if (signal.aborted) {
     conn.close();
     throw signal.reason;
@@ -85,6 +86,18 @@ async function connectUnix(
     halfCloses: true,
   };
   return new ByteSocket(conn, info, owned);
+}
+
+/** Connects, as soon as there is room in the listener's backlog. */
+async function dial(path: string, signal: AbortSignal): Promise<Deno.UnixConn> {
+  for (;;) {
+    try {
+      return await Deno.connect({ transport: "unix", path });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      await sleep(backlogRetryMs, signal);
+    }
+  }
 }
 
 /** Sets what the runtime can set on a TCP connection. */

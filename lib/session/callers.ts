@@ -3,9 +3,8 @@ import type { Endpoint } from "../config/plan.ts";
 import { ConnectError, L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Incoming, Listener } from "../protocol.ts";
-import { after } from "../stream/timer.ts";
+import { after, sleep } from "../stream/timer.ts";
 import { isToldLater, refusalOf } from "./admission.ts";
-import { sleep } from "./retry.ts";
 
 const pauseMs = 1000;
 /** Being out of descriptors is told once in this time: sessions come and go at that limit. */

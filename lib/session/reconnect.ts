@@ -14,8 +14,9 @@ import { ConfigError, EndedError, L7mpError, LimitError, messageOf, StreamError 
 import type { Log } from "../log.ts";
 import type { Direction } from "../protocol.ts";
 import type { ByteStream, Datagram, DatagramStream, Ending, Stream, StreamInfo } from "../stream/stream.ts";
+import { sleep } from "../stream/timer.ts";
 import { ByteBacklog, DatagramBacklog } from "./backlog.ts";
-import { sleep, Waits } from "./retry.ts";
+import { Waits } from "./retry.ts";
 
 export interface ReconnectOptions {
   readonly policy: Reconnect & Pick<Retry, "intervalMs" | "backoffMs">;

@@ -3,7 +3,7 @@ import type { ConnectOptions } from "../config/engine_options.ts";
 import { reconnectBufferBytes, type Retry } from "../config/plan.ts";
 import { L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { after } from "../stream/timer.ts";
+import { sleep } from "../stream/timer.ts";
 
 export const noRetry: Retry = { count: 0, intervalMs: 1000, timeoutMs: 0 };
 
@@ -91,20 +91,4 @@ export class Waits {
   reset(): void {
     this.#waitMs = this.#intervalMs;
   }
-}
-
-/** Waits `ms`; rejects with the signal's reason as soon as it aborts. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => {
-      timer.stop();
-      reject(signal.reason);
-    };
-    const timer = after(ms, () => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    });
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
 }

@@ -4,7 +4,8 @@ import FakeTimers from "@sinonjs/fake-timers";
 import { collectingLog } from "../../tests/support/steps.ts";
 import type { Retry } from "../config/plan.ts";
 import { ConfigError, ConnectError, LimitError, StreamError } from "../errors.ts";
-import { sleep, Waits, withRetry } from "./retry.ts";
+import { sleep } from "../stream/timer.ts";
+import { Waits, withRetry } from "./retry.ts";
 
 const refused = (text: string, code = "ECONNREFUSED") => new ConnectError(text, { code });
 const retry = (count: number): Retry => ({ count, intervalMs: 1, timeoutMs: 0 });

@@ -18,3 +18,19 @@ export function after(ms: number, action: () => void): Timer {
   if (ms !== Infinity) arm(ms);
   return { stop: () => clearTimeout(timer) };
 }
+
+/** Waits `ms`; rejects with the signal's reason as soon as it aborts. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => {
+      timer.stop();
+      reject(signal.reason);
+    };
+    const timer = after(ms, () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -379,6 +379,28 @@ const tests: Readonly<Record<string, Test>> = {
     await serving;
     assertEquals(answers, Array.from({ length: 500 }, (_, i) => `answer to question ${i}`));
   },
+  "a UNIX connection waits for room in the backlog, and can be cancelled": async (scene) => {
+    const listener = await listen(scene, unixPath(scene, "socket"), { backlog: 1 });
+    let connected = 0;
+    const connect = async (signal: AbortSignal) => {
+      const stream = await scene.driver.connectStream(listener.local, {}, signal);
+      scene.defer(() => stream.abort());
+      connected++;
+    };
+    const callers: Promise<void>[] = [];
+    // A driver may have a backlog of its own.
+    do {
+      for (let i = 0; i < 50; i++) callers.push(connect(never));
+      assertLess(callers.length, 10_000, "nobody waited");
+    } while (await settledAt(() => connected, 20) === callers.length);
+    const cancelled = new AbortController();
+    const late = connect(cancelled.signal);
+    const reason = new Error("enough");
+    cancelled.abort(reason);
+    assertStrictEquals(await late.catch((error) => error), reason);
+    for (const _ of callers) (await listener.accept())!.abort();
+    await Promise.all(callers);
+  },
   "a refused connection names call, address and cause": async (scene) => {
     const listener = await listen(scene);
     listener.close();

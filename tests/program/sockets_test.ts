@@ -137,7 +137,7 @@ driverTest("TCP connects from the address and port asked for", async ({ context 
   const server = await accept<ByteStream>(listener);
   assertEquals(server.info.remote, { family: "inet", host: "127.0.0.3", port: sourceport });
   await halfClosesBothWays(client, server);
-}, { skip: { portable: "the runtime cannot bind a connector" } });
+});
 
 driverTest("TCP takes every socket option of its own", async ({ context }) => {
   const options = {
@@ -386,6 +386,18 @@ driverTest("UDP tells of a refusal by ICMP as an error of the stream", async ({ 
   assertMatch(error.message, new RegExp(`AF=2 127\\.0\\.0\\.1:${port}`));
   client.abort();
 }, { skip: { portable: "the runtime does not report it" } });
+
+driverTest("UDP says what a broadcast address needs, connected or not", async ({ context }) => {
+  const spec = { address: "127.255.255.255", port: 9 };
+  const advice = "Permission denied; sending to a broadcast address needs option broadcast";
+  await assertRejects(() => connect(udp, spec, context), ConnectError, advice);
+  const unconnected = await connect<DatagramStream>(udpDatagram, spec, context);
+  await assertRejects(() => unconnected.send(datagrams("x")), StreamError, advice);
+  unconnected.abort();
+  const allowed = await connect<DatagramStream>(udp, { ...spec, broadcast: true }, context);
+  await allowed.send(datagrams("x"));
+  allowed.abort();
+}, { skip: { portable: "the runtime permits it on every socket" } });
 
 driverTest("UDP multicast reaches members that share a port", async ({ context }) => {
   const membership = { ip_add_membership: ["239.1.2.3:127.0.0.1"], reuseaddr: true };
