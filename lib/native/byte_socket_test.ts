@@ -1,6 +1,6 @@
 // Moments in the life of a stream socket that its users cannot bring about on purpose.
 // @ts-types="../../tests/deno_std.d.ts"
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { StreamError } from "../errors.ts";
 import type { SocketAddress } from "../stream/stream.ts";
 import { BufferPool } from "./buffer_pool.ts";
@@ -29,6 +29,7 @@ class WatchedReactor extends Reactor {
 interface Scene {
   readonly near: ByteSocket;
   readonly far: ByteSocket;
+  readonly pool: BufferPool;
   readonly reactor: WatchedReactor;
 }
 
@@ -46,7 +47,7 @@ function socketTest(name: string, run: (scene: Scene) => Promise<void>): void {
         const listener = listenStream(anyPort, { backlog: 1 }, shared);
         const [near, far] = await Promise.all([connectStream(listener.local, {}, never, shared), listener.accept()]);
         listener.close();
-        await run({ near, far, reactor } as Scene);
+        await run({ near, far, reactor, pool: shared.pool } as Scene);
       } finally {
         await reactor.close();
       }
@@ -144,6 +145,54 @@ socketTest(
     assertEquals(got, bytes);
   },
 );
+
+socketTest("that is closed plainly keeps the memory it still sends from to itself", async ({ near, far, pool }) => {
+  // What does not fit is copied to a buffer of the pool, from which the closed socket goes on sending.
+  const block = new Uint8Array(100_000).fill(7);
+  let bytes = 0;
+  for (let waiting = false; !waiting; bytes += block.length) {
+    waiting = true;
+    near.write(block).then(() => waiting = false, () => {});
+    for (let i = 0; i < 20 && waiting; i++) await turn();
+  }
+  near.abort();
+  await turn();
+  for (let size = 4096; size <= BufferPool.largest; size *= 2) {
+    for (let i = 0; i < 4; i++) pool.take(size).fill(0xee);
+  }
+  let got = 0;
+  for (let view = await far.read(); view; view = await far.read()) {
+    assert(view.every((byte) => byte === 7), `others wrote into what was being sent, near ${got}`);
+    got += view.length;
+  }
+  assertEquals(got, bytes);
+});
+
+socketTest("that is closed touches its number no more, which may be another's", async ({ near, far }) => {
+  near.abort();
+  const handle = near.native;
+  for (const call of [near.write(new Uint8Array(1)), near.closeWrite(), near.read()]) {
+    await assertRejects(() => call, StreamError, "has been closed");
+  }
+  assertThrows(() => handle.tryRead(new Uint8Array(1), 1), StreamError);
+  assertThrows(() => handle.trySend(new Uint8Array(1), 0, 1), StreamError);
+  assertEquals(await far.read(), null);
+});
+
+socketTest("that is aborted after both ends still delivers what is on its way", async ({ near, far }) => {
+  const { bytes, waiting } = await fill(near);
+  let got = 0;
+  let sent = false;
+  void waiting.then(() => sent = true);
+  for (; !sent; await turn()) got += (await far.read())!.length;
+  assert(got < bytes, "nothing is on its way");
+  await near.closeWrite();
+  await far.closeWrite();
+  assertEquals(await near.read(), null);
+  near.abort(new StreamError("late"));
+  for (let view = await far.read(); view; view = await far.read()) got += view.length;
+  assertEquals(got, bytes);
+});
 
 socketTest("that is aborted with a reason leaves nobody waiting", async ({ near, far }) => {
   const { waiting } = await fill(near);

@@ -95,3 +95,24 @@ Deno.test("shutBy() null sends one empty datagram", async () => {
   assertEquals((await peer.receive())?.map(({ data }) => data.length), [0]);
   assertEquals(await peer.receive(), null);
 });
+
+Deno.test("ignoreEnd() lets go of the pause between two reads when it is aborted", async () => {
+  const [near, far] = bytePair();
+  await far.closeWrite();
+  const stream = ignoreEnd(near, 3_600_000) as ByteStream;
+  const reading = stream.read();
+  await new Promise((resolve) => setTimeout(resolve));
+  stream.abort();
+  assertEquals(await reading.catch(() => null), null);
+  far.abort();
+});
+
+Deno.test("shutBy() sends an empty datagram only for shut-null", async () => {
+  for (const [how, messages] of [["close", 0], ["null", 1], ["none", 0]] as const) {
+    const [near, far] = datagramPair();
+    await shutBy(near, how).closeWrite();
+    near.abort();
+    const batch = await far.receive();
+    assertEquals([how, batch?.length ?? 0], [how, messages]);
+  }
+});

@@ -77,7 +77,6 @@ async function plainLoop(source: Stream, sink: Stream, options: PumpOptions): Pr
   for (;;) {
     const batch = await from(sides.source, source.kind === "byte" ? readBlock(source) : source.receive());
     if (batch === null) break;
-    activity.at = performance.now();
     if (!chain) await write(batch);
     // One at a time: what a step emits may be a view of memory it reuses at its next input.
     else for (const one of batch) await write(chain.push(one));
