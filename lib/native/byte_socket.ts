@@ -4,7 +4,7 @@ import { StreamError } from "../errors.ts";
 import { type NativeByteHandle, wouldBlock } from "../stream/native_handle.ts";
 import type { ByteStream, StreamInfo } from "../stream/stream.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SO_LINGER, SOL_SOCKET } from "./constants.ts";
-import { EAGAIN, ECONNRESET, EINTR, EIO, ENOTCONN, EPERM, streamError } from "./errno.ts";
+import { EAGAIN, ECONNRESET, EINTR, EIO, ENOTCONN, EPERM, EPIPE, streamError } from "./errno.ts";
 import { releaseDescriptor, sayFarewell } from "./farewell.ts";
 import { linger } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
@@ -282,9 +282,11 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
     }
     if (libc.shutdown(this.fd, SHUT_WR) < 0) {
       const error = errno();
-      throw error === ENOTCONN
-        ? this.#fail("write", socketError(this.fd) || ECONNRESET)
-        : this.#fail("shutdown", error);
+      if (error !== ENOTCONN) throw this.#fail("shutdown", error);
+      const cause = socketError(this.fd) || ECONNRESET;
+      // The peer had ended in order, and left while we were still talking: it has all it wants, as we have all it said.
+      if (cause === EPIPE && this.#kind.type === "tcp") this.#broken = true;
+      else throw this.#fail("write", cause);
     }
   }
 

@@ -66,6 +66,7 @@ export const EAGAIN = 11;
 export const EACCES = 13;
 export const EBADF = 9;
 export const EISDIR = 21;
+export const EPIPE = 32;
 export const EPROTO = 71;
 export const EMSGSIZE = 90;
 export const EADDRINUSE = 98;

@@ -114,6 +114,23 @@ acceptance("E22", "retries are silent and succeed once the server is there", asy
   assertEquals(client.stdout, "x");
 }, both);
 
+acceptance(
+  "a server that answers unasked",
+  "and leaves is no fault, though what is typed then finds nobody",
+  async (run) => {
+    const port = run.port();
+    serveStreams(run, { tcp: port }, (peer) => peer.send("time\n"));
+    const client = run.spawn(["-t5", "-", `TCP:127.0.0.1:${port}`], { openInput: true });
+    await eventually("the answer", () => client.stdout === "time\n", { details: () => client.describe() });
+    await client.write("thanks\n");
+    // The reset that this brings must be here before the end of the input is.
+    await delay(200);
+    await client.endInput();
+    await client.end();
+  },
+  both,
+);
+
 acceptance("retry on a listener", "waits for the port to become free", async (run) => {
   const port = run.port();
   const taken = Deno.listen({ hostname: "127.0.0.1", port });
