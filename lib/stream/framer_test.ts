@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { patternBytes, receiveSome } from "../../tests/support/streams.ts";
 import { silentLog } from "../log.ts";
+import { delegateBytes } from "./delegate.ts";
 import { type Codec, framed } from "./framer.ts";
 import { bytePair } from "./memory.ts";
 
@@ -27,9 +28,12 @@ const codec: Codec = {
 Deno.test("framed() writes a batch of many pieces whole and in order, however many writes it takes", async () => {
   const [near, far] = bytePair();
   const sent = Array.from({ length: 1000 }, (_, i) => ({ data: patternBytes(i * 7 % 251, i) }));
-  const sending = framed(near, codec, silentLog()).send(sent);
+  let writes = 0;
+  const counted = delegateBytes(near, { write: (bytes) => (writes++, near.write(bytes)) });
+  const sending = framed(counted, codec, silentLog()).send(sent);
   const received = await receiveSome(framed(far, codec, silentLog()), sent.length);
   await sending;
   assertEquals(received, sent.map(({ data }) => data));
+  assertEquals(writes, 2);
   near.abort();
 });

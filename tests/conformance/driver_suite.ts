@@ -588,6 +588,16 @@ const tests: Readonly<Record<string, Test>> = {
     near.close();
     assertEquals(await again, null);
   },
+  "UDP tells the reader of a refusal that its sender came upon first": async (scene) => {
+    const far = await datagrams(scene, { local: anyPort });
+    const near = await datagrams(scene, { remote: far.local });
+    far.close();
+    const error = await rejection((async () => {
+      for (;;) await near.send([{ data: bytesOf("anybody?") }]);
+    })());
+    assertEquals(error.code, "ECONNREFUSED");
+    assertEquals((await rejection(near.receive())).code, "ECONNREFUSED");
+  },
   "a datagram socket's close ends a pending receive": async (scene) => {
     const socket = await datagrams(scene, { local: anyPort });
     const receiving = socket.receive();
@@ -597,13 +607,18 @@ const tests: Readonly<Record<string, Test>> = {
     assertEquals(await socket.receive(), null);
     await assertRejects(() => socket.send([{ data: bytesOf("x") }], anyPort), StreamError);
   },
-  "UDP reaches a broadcast address only with the option": async (scene) => {
+  "UDP reaches a broadcast address with the option": async (scene) => {
     const far = await datagrams(scene, { local: { family: "inet", host: "0.0.0.0", port: 0 } });
     assert(far.local.family === "inet");
     const to: SocketAddress = { family: "inet", host: "127.255.255.255", port: far.local.port };
     const near = await datagrams(scene, { local: anyPort }, { broadcast: true });
     await near.send([{ data: bytesOf("to all") }], to);
     assertEquals(textOf((await receive(far, 1))[0]!.data), "to all");
+  },
+  "UDP refuses a broadcast address without the option": async (scene) => {
+    const to: SocketAddress = { family: "inet", host: "127.255.255.255", port: 9 };
+    const near = await datagrams(scene, { local: anyPort });
+    assertEquals((await rejection(near.send([{ data: bytesOf("not allowed") }], to))).code, "EACCES");
   },
   "UDP joins a multicast group on the loopback interface": async (scene) => {
     const memberships = [{ group: "239.255.77.1", interface: "127.0.0.1" }];
