@@ -11,7 +11,7 @@ import { sessionName } from "./session/session_name.ts";
 import { Slots } from "./session/slots.ts";
 import { type ServedListener, servePlanned } from "./session/way.ts";
 import { type Flows, noFlows } from "./stream/relay.ts";
-import type { SocketAddress, StreamInfo } from "./stream/stream.ts";
+import { formatAddress, type SocketAddress, type StreamInfo } from "./stream/stream.ts";
 import { after, sleep, type Timer } from "./stream/timer.ts";
 
 export interface ProxyEvents {
@@ -328,11 +328,10 @@ export class Proxy {
           served.free.resolve();
           return (await this.#session(served, caller)).error;
         }
-        const refusal = this.#refusal(served, slots);
+        const refusal = this.#refusal(served, slots, caller);
         if (refusal) {
           this.#totals.dropped++;
-          this.#options.events.onRefused?.(served.listener, refusal);
-          await caller.reject(refusal).catch(() => {});
+          await callers.refuse(caller, refusal);
           continue;
         }
         slots.take();
@@ -351,8 +350,13 @@ export class Proxy {
     }
   }
 
-  #refusal(served: Served, slots: Slots): L7mpError | undefined {
-    if (slots.full) return new ConnectError("too many sessions (max-children)", { status: 503 });
+  #refusal(served: Served, slots: Slots, { info: { remote, name } }: Incoming): L7mpError | undefined {
+    if (slots.full) {
+      const from = remote ? formatAddress(remote) : name;
+      const error = new ConnectError(`ignoring ${from}: max-children=${slots.limit} sessions are open`);
+      error.level = "warn";
+      return error;
+    }
     return isBare(served.listener.endpoint) ? tooMany(served) : undefined;
   }
 

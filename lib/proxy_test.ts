@@ -179,13 +179,17 @@ Deno.test("Proxy drops and counts what comes from further senders of datagrams t
   const listener = new MemoryListener();
   const { endpoint: target } = memoryTarget();
   const listen = { fork: true, max_children: 1 } as ListenOptions;
-  const { proxy } = proxyOf(plannedListener(memoryEndpoint({ listener }, { listen, kind: "datagram" }), target));
+  const { proxy, lines } = proxyOf(plannedListener(memoryEndpoint({ listener }, { listen, kind: "datagram" }), target));
   const running = proxy.run();
-  const senders = [caller(), caller()] as const;
+  const senders = [caller(), caller("127.0.0.1", 7), caller("127.0.0.1", 8)] as const;
   listener.push(...senders);
-  await until(() => senders[1].refused !== undefined);
+  await until(() => senders[2].refused !== undefined);
   const { sessions, dropped } = proxy.statistics();
-  assertEquals([sessions, dropped], [1, 1]);
+  assertEquals([sessions, dropped], [1, 2]);
+  // Any datagram may be another sender's: one warning a minute.
+  assertEquals(lines.filter((line) => line.startsWith("W ")), [
+    "W ignoring AF=2 127.0.0.1:7: max-children=1 sessions are open",
+  ]);
   await proxy.stop(0);
   await running;
 });

@@ -5,9 +5,10 @@ import type { Log } from "../log.ts";
 import type { Incoming, Listener } from "../protocol.ts";
 import { after, sleep } from "../stream/timer.ts";
 import { isToldLater, refusalOf } from "./admission.ts";
+import { isBare } from "./open.ts";
 
 const pauseMs = 1000;
-/** Being out of descriptors is told once in this time: sessions come and go at that limit. */
+/** How often warnings come that sessions at a limit, or datagrams of anybody, would repeat without end. */
 const warnEveryMs = 60_000;
 
 export interface CallersOptions {
@@ -15,7 +16,7 @@ export interface CallersOptions {
   readonly signal: AbortSignal;
   /** Resolves when a session ends, so that descriptors may be free again. */
   sessionEnded(): Promise<unknown>;
-  onRefused?(refusal: ConnectError): void;
+  onRefused?(refusal: L7mpError): void;
 }
 
 export class Callers {
@@ -25,7 +26,9 @@ export class Callers {
   readonly #signal: AbortSignal;
   readonly #sessionEnded: CallersOptions["sessionEnded"];
   readonly #onRefused: CallersOptions["onRefused"];
-  #warnedAt = -Infinity;
+  readonly #datagrams: boolean;
+  #pauseToldAt = -Infinity;
+  #refusalToldAt = -Infinity;
 
   constructor(
     listener: Listener,
@@ -38,6 +41,7 @@ export class Callers {
     this.#signal = options.signal;
     this.#sessionEnded = options.sessionEnded;
     this.#onRefused = options.onRefused;
+    this.#datagrams = endpoint.kind === "datagram" && isBare(endpoint);
   }
 
   /**
@@ -74,8 +78,8 @@ export class Callers {
         return done ? undefined : value;
       } catch (error) {
         if (!(error instanceof L7mpError) || !["EMFILE", "ENFILE"].includes(error.code)) throw error;
-        if (performance.now() - this.#warnedAt > warnEveryMs) {
-          this.#warnedAt = performance.now();
+        if (performance.now() - this.#pauseToldAt > warnEveryMs) {
+          this.#pauseToldAt = performance.now();
           this.#log.warn("listener.paused", `${error.message}; accepting pauses until a session ends`);
         }
         await Promise.race([this.#sessionEnded(), sleep(pauseMs, this.#signal)]);
@@ -86,10 +90,19 @@ export class Callers {
   async #allowed(caller: Incoming): Promise<boolean> {
     const refusal = isToldLater(this.#endpoint) ? undefined : refusalOf(caller.info, this.#endpoint);
     if (!refusal) return true;
-    this.#log.warn("listener.refused", refusal.message);
+    await this.refuse(caller, refusal);
+    return false;
+  }
+
+  /** Turns a caller away and tells it: where every datagram may be another caller, once a minute. */
+  async refuse(caller: Incoming, refusal: L7mpError): Promise<void> {
+    const now = performance.now();
+    if (refusal.level === "warn" && (!this.#datagrams || now - this.#refusalToldAt > warnEveryMs)) {
+      this.#refusalToldAt = now;
+      this.#log.warn("listener.refused", refusal.message);
+    }
     this.#onRefused?.(refusal);
     await caller.reject(refusal).catch(() => {});
-    return false;
   }
 }
 

@@ -1,15 +1,12 @@
 /** Bounds the number of sessions at a time (`max-children`). */
 export class Slots {
-  readonly #limit: number;
   #used = 0;
   #waiting: (() => void) | undefined;
 
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
+  constructor(readonly limit: number) {}
 
   get full(): boolean {
-    return this.#used >= this.#limit;
+    return this.#used >= this.limit;
   }
 
   take(): void {
