@@ -11,8 +11,6 @@ import * as c from "./constants.ts";
 import { cString, libc, libcFailure } from "./libc.ts";
 import { openNativeDriver } from "./mod.ts";
 import { getInteger } from "./socket_options.ts";
-import { NativePeer, peerKey } from "./peer.ts";
-import { encodeSockaddr } from "./sockaddr.ts";
 
 const never = new AbortController().signal;
 const anyPort: SocketAddress = { family: "inet", host: "127.0.0.1", port: 0 };
@@ -200,20 +198,6 @@ function processorMs(): number {
   const fields = Deno.readTextFileSync("/proc/thread-self/stat").replace(/^.*\) /, "").split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
-
-nativeTest("encodes the key of a peer back into its address", async () => {
-  const addresses: SocketAddress[] = [
-    { family: "inet", host: "255.254.253.252", port: 65_535 },
-    { family: "inet", host: "0.0.0.0", port: 1 },
-    { family: "inet6", host: "2001:db8::1:0:0:9", port: 53 },
-    { family: "unix", path: "@name" },
-    { family: "unix", path: "/tmp/a path" },
-  ];
-  for (const address of addresses) {
-    const bytes = encodeSockaddr(address);
-    assertEquals(new NativePeer(peerKey(bytes, 0, bytes.length)).address, address);
-  }
-});
 
 nativeTest("gives the rest of the program a turn while one stream is always ready", async (driver) => {
   const [near, far] = await pair(driver);
