@@ -1,25 +1,21 @@
 /** One session: open both ends in order, relay, and tell how it went. */
-import type { PlannedStep } from "../config/plan.ts";
-import { L7mpError, messageOf, type Side } from "../errors.ts";
+import { L7mpError, messageOf } from "../errors.ts";
 import type { Fields, Log } from "../log.ts";
-import type { Context, Incoming, Step } from "../protocol.ts";
-import { type Stop, towardsDownstream, towardsUpstream } from "../stream/detour.ts";
-import type { Activity } from "../stream/pump.ts";
-import { type DirectionOptions, type Flows, noFlows, relay, type RelaySummary } from "../stream/relay.ts";
-import { formatAddress, type Stream, type StreamInfo, type StreamKind } from "../stream/stream.ts";
+import type { Context, Incoming } from "../protocol.ts";
+import { type Flows, noFlows, type RelaySummary } from "../stream/relay.ts";
+import { formatAddress, type Stream, type StreamInfo } from "../stream/stream.ts";
 import { adviceOn } from "./advice.ts";
+import { carry, type Opened } from "./carry.ts";
 import { openConnector, sendFirst } from "./connector.ts";
 import { contextOf, type SessionEnvironment } from "./environment.ts";
 import { EventLog, type SessionEvent } from "./event_log.ts";
 import { sessionMetadata } from "./metadata.ts";
-import { oneMessage } from "./one_message.ts";
 import { welcome, withEnds } from "./open.ts";
 import { openAll } from "./open_all.ts";
 import { asL7mpError, endOf, type SessionRecord } from "./record.ts";
 import { retryOf, withRetry } from "./retry.ts";
-import { defaultLinger, idleTimeout, networkLingerMs } from "./silence.ts";
+import { type Chains, type SessionStatus, shownSession } from "./shown.ts";
 import { Stage } from "./stage.ts";
-import { makeSteps } from "./steps.ts";
 import { type Chain, fixedUpstream, type Metadata, type ServedListener, type Upstream, type Way } from "./way.ts";
 
 /** What a session is made of. */
@@ -43,20 +39,6 @@ export interface Sequence {
   caller?: Incoming;
 }
 
-/** All that is open between a caller and what serves it. */
-interface Opened {
-  readonly downstream: Stream;
-  readonly upstream: Stream;
-  readonly ingress: OpenChain;
-  readonly egress: OpenChain;
-}
-
-interface OpenChain {
-  readonly chain: Chain;
-  /** One for each stage of the chain. */
-  readonly streams: readonly Stream[];
-}
-
 /** Holds no more than it needs while it stands idle: what opening took is gone by then. */
 export class Session {
   readonly name: string;
@@ -78,16 +60,13 @@ export class Session {
   #metadata: Metadata | undefined;
   #way: Way | undefined;
   #target: Stage | undefined;
-  #chains: { readonly ingress: readonly Stage[]; readonly egress: readonly Stage[] } | undefined;
+  #chains: Chains | undefined;
   #openedMs: number | undefined;
   #answered: number | undefined;
-  #warnedOfCut = false;
-  /** Its steps, which are the relay's to close once that has begun. */
-  #begun: Step[] | undefined;
   /** Messages that transforms left out, and that stages could not keep. */
   #dropped = 0;
   readonly #events: EventLog | undefined;
-  #status: "INIT" | "CONNECTED" | "FINALIZING" | "DESTROYED" = "INIT";
+  #status: SessionStatus = "INIT";
 
   constructor({ name, listener, environment, incoming, sequence, admit }: SessionParts) {
     this.name = name;
@@ -113,10 +92,9 @@ export class Session {
       try {
         await this.#greet(opened);
         this.#connected();
-        summary = await this.#relay(opened);
+        summary = await this.#carry(opened);
       } catch (error) {
         for (const stream of [downstream, upstream, ...stages]) stream.abort(error);
-        for (const step of this.#begun ?? []) step.close?.();
         throw error;
       }
       this.#status = "FINALIZING";
@@ -148,40 +126,19 @@ export class Session {
     return this.#target ? [this.#target, ...ingress, ...egress] : [...ingress, ...egress];
   }
 
-  /** The session as the REST API shows it (section a.12 of the configuration's specification). */
+  /** The session as the REST API shows it. */
   toJSON(): Record<string, unknown> {
-    const { name: _, ...metadata } = this.metadata;
-    const { ingress = [], egress = [] } = this.#chains ?? {};
-    const ended = this.#status === "DESTROYED";
-    const pending = this.#way === undefined && !ended;
-    return {
+    return shownSession({
       name: this.name,
-      metadata,
-      source: {
-        origin: this.listener.name,
-        listener: this.listener.shown?.spec ?? "<INVALID>",
-        status: ended ? "END" : "READY",
-      },
-      destination: this.#target?.toJSON() ??
-        (pending
-          ? { status: "PENDING" }
-          : { origin: this.#way?.target.name ?? "", endpoint: "<INVALID>", status: "END" }),
-      ingress: this.#shown(this.#way?.names?.ingress, ingress),
-      egress: this.#shown(this.#way?.names?.egress, egress),
-      status: this.#status === "CONNECTED" && this.stages.some(({ away }) => away) ? "DISCONNECTED" : this.#status,
-      events: this.#events ?? [],
-    };
-  }
-
-  /** A chain with its transforms, which connect to nothing. */
-  #shown(names: readonly string[] = [], stages: readonly Stage[]): unknown[] {
-    const left = [...stages];
-    const status = this.#status === "CONNECTED" ? "READY" : this.#status === "INIT" ? "INIT" : "END";
-    return names.map((origin) =>
-      left[0]?.origin === origin
-        ? left.shift()
-        : { origin, endpoint: { name: origin, spec: { address: "<VIRTUAL>" } }, status }
-    );
+      listener: this.listener,
+      metadata: this.metadata,
+      way: this.#way,
+      target: this.#target,
+      chains: this.#chains,
+      away: this.stages.some(({ away }) => away),
+      status: this.#status,
+      events: this.#events,
+    });
   }
 
   /** Whether a stage or a transform of it is the cluster of that name. */
@@ -383,93 +340,19 @@ export class Session {
     if (preambleDownstream !== undefined) await give("downstream", downstream, preambleDownstream);
   }
 
-  #relay({ downstream, upstream, ingress, egress }: Opened): Promise<RelaySummary> {
-    const { session, endpoint } = this.listener;
-    const way = this.#way!;
-    const shape = this.#target?.choice?.endpoint ?? way.target.shape;
-    const activity: Activity = { at: performance.now() };
-    const source = egress.streams.at(-1) ?? upstream;
-    let ltr = this.#direction("ltr", ingress.chain.steps, downstream);
-    let rtl = this.#direction("rtl", egress.chain.steps, source);
-    const out = this.#stops("ltr", ingress, ingress.streams);
-    const back = this.#stops("rtl", egress, [upstream, ...egress.streams]);
-    if (session.oneMessage) {
-      [downstream, ltr] = oneMessage(downstream, ltr, session.blockBytes);
-      // What the stages make of the one message is delivered whole.
-      if (back[0]) [upstream, back[0]] = firstMessage(upstream, back[0], session.blockBytes);
-      else [upstream, rtl] = oneMessage(upstream, rtl, session.blockBytes);
-    }
-    const fail = (error: unknown) => {
-      const cause = asL7mpError(error);
-      cause.side ??= "upstream";
-      this.#abort.abort(cause);
-    };
-    const detours = {
-      ltr: out.length > 0 ? towardsUpstream(upstream, out, activity, fail) : undefined,
-      rtl: back.length > 0 ? towardsDownstream(upstream, back, activity, fail) : undefined,
-    };
-    if (this.#log.enabled("notice")) {
-      const [left, right] = [handle(downstream), handle(upstream)];
-      this.#log.notice("session.open", `starting data transfer loop with FDs ${left} and ${right}`);
-    }
-    const lingerMs = way.lingerMs ?? session.lingerMs;
-    return relay(downstream, upstream, {
-      ltr,
-      rtl,
-      detours,
-      activity,
-      direction: session.direction,
-      lingerMs: lingerMs ?? defaultLinger(this.listener, this.#environment, downstream, upstream),
-      openLingerMs: lingerMs ?? Infinity,
-      answerMs: lingerMs ?? (session.oneMessage ? Infinity : networkLingerMs),
-      idleTimeoutMs: idleTimeout(this.listener, endpoint, shape, way),
-      blockBytes: session.blockBytes,
-      onCut: session.blockBytes === undefined ? undefined : (bytes) => this.#warnOfCut(bytes),
-      onEnd: this.#log.enabled("notice") ? (side) => this.#tellEnd(side, downstream, upstream) : undefined,
-      onLinger: (side, lingerMs) => {
-        const { name } = (side === "downstream" ? downstream : upstream).info;
-        const silence = `was silent for ${lingerMs / 1000} s after the other side's end`;
-        this.#log.info("session.linger", `${side} ${name} ${silence}; session ends (-t)`, { side, lingerMs });
-      },
-      signal: this.#abort.signal,
-      flows: this.flows,
-    });
-  }
-
-  /** The stages of a chain; what reaches the steps of each is of the kind of the stream in `inputs`. */
-  #stops(flow: "ltr" | "rtl", { chain, streams }: OpenChain, inputs: readonly Stream[]): Stop[] {
-    return streams.map((stream, i) => ({ stream, ...this.#steps(flow, chain.stages[i]!.steps, inputs[i]!) }));
-  }
-
-  #direction(flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream): DirectionOptions {
-    const { dump } = this.listener.session;
-    const tap = dump && this.#environment.tap?.(dump);
-    if (!tap && steps.length === 0) return untouched[source.kind];
-    return { ...this.#steps(flow, steps, source), tap: tap && ((data) => tap(flow, data)) };
-  }
-
-  #steps(flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream): { steps: Step[]; payload: StreamKind } {
-    const { maxMessageBytes } = this.listener.session;
-    const made = makeSteps(steps, source.kind, this.#environment.steps, {
-      session: { name: this.name, metadata: steps.length > 0 ? this.metadata : {} },
-      flow,
+  #carry(opened: Opened): Promise<RelaySummary> {
+    return carry(opened, {
+      name: this.name,
+      listener: this.listener,
+      way: this.#way!,
+      target: this.#target?.choice?.endpoint,
+      metadata: () => this.metadata,
+      environment: this.#environment,
       log: this.#log,
+      abort: this.#abort,
+      flows: this.flows,
       drop: (messages = 1) => void (this.#dropped += messages),
-      maxMessageBytes,
     });
-    (this.#begun ??= []).push(...made.steps);
-    return made;
-  }
-
-  #warnOfCut(bytes: number): void {
-    if (this.#warnedOfCut) return;
-    this.#warnedOfCut = true;
-    this.#log.warn("message.cut", `message of ${bytes} bytes cut to ${this.listener.session.blockBytes} (-b)`);
-  }
-
-  #tellEnd(side: Side, downstream: Stream, upstream: Stream): void {
-    const [number, stream] = side === "downstream" ? [1, downstream] : [2, upstream];
-    this.#log.notice("stream.end", `socket ${number} (fd ${handle(stream)}) is at EOF`);
   }
 }
 
@@ -481,24 +364,6 @@ function withoutLength(downstream: StreamInfo): StreamInfo {
     ...downstream,
     respond: (head) => downstream.respond!({ ...head, headers: head.headers.filter((line) => !isLength(line)) }),
   };
-}
-
-/** What is read of `upstream`, and the first stage after it, where only one message is. */
-function firstMessage(upstream: Stream, { stream, ...way }: Stop, blockBytes?: number): [Stream, Stop] {
-  const [limited, { steps, payload }] = oneMessage(upstream, way, blockBytes);
-  return [limited, { stream, steps, payload }];
-}
-
-/** The way of a direction nobody looks at, by what its source gives. */
-const untouched: Readonly<Record<StreamKind, DirectionOptions>> = {
-  byte: { steps: [], payload: "byte" },
-  datagram: { steps: [], payload: "datagram" },
-};
-
-/** The descriptor's number where the stream is one, else its name. */
-function handle(stream: Stream): string {
-  const native = stream.native as { fd?: number } | undefined;
-  return native?.fd === undefined ? stream.info.name : String(native.fd);
 }
 
 async function onSide<T>(side: "downstream" | "upstream", open: () => Promise<T>): Promise<T> {
