@@ -2,8 +2,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { bytesOf, readAll, textOf } from "../../tests/support/streams.ts";
 import { StreamError } from "../errors.ts";
-import { bytePair } from "./memory.ts";
-import { afterHandshake } from "./peek.ts";
+import { bytePair, datagramPair } from "./memory.ts";
+import { afterHandshake, afterHandshakeDatagrams } from "./peek.ts";
 
 Deno.test("afterHandshake() gives what is left over first, then what comes", async () => {
   const [near, far] = bytePair();
@@ -33,4 +33,18 @@ Deno.test("afterHandshake() gives nothing after an abort", async () => {
   const closed = afterHandshake(other, bytesOf("left"), other.info);
   closed.abort();
   await assertRejects(() => closed.read(), StreamError, "closed");
+});
+
+Deno.test("afterHandshakeDatagrams() gives what is left over first, then what comes, and nothing after an abort", async () => {
+  const [near, far] = datagramPair();
+  const left = [{ data: bytesOf("left") }, { data: bytesOf("") }];
+  const stream = afterHandshakeDatagrams(near, left, { ...near.info, name: "new" });
+  await far.send([{ data: bytesOf("over") }]);
+  const receive = async () => (await stream.receive())?.map(({ data }) => textOf(data));
+  assertEquals([await receive(), await receive(), stream.info.name], [["left", ""], ["over"], "new"]);
+  const reason = new StreamError("cut");
+  const cut = afterHandshakeDatagrams(far, left, far.info);
+  cut.abort(reason);
+  assertEquals(await assertRejects(() => cut.receive()), reason);
+  stream.abort();
 });

@@ -1,8 +1,7 @@
 /** Reading and writing one message on a stream of either kind, with nothing lost of what comes after it. */
 import { ConfigError, ConnectError, L7mpError } from "../../lib/errors.ts";
-import { delegateDatagrams } from "../../lib/stream/delegate.ts";
-import { afterHandshake } from "../../lib/stream/peek.ts";
-import type { Datagram, Stream, StreamInfo } from "../../lib/stream/stream.ts";
+import { afterHandshake, afterHandshakeDatagrams } from "../../lib/stream/peek.ts";
+import type { Stream, StreamInfo } from "../../lib/stream/stream.ts";
 import { after } from "../../lib/stream/timer.ts";
 import { encodeMessage, type JsonObject, MessageScanner, parseDatagram, parseMessage } from "./codec.ts";
 
@@ -30,27 +29,7 @@ export async function receiveMessage(lower: Stream): Promise<Received> {
   const [first, ...rest] = batch;
   return {
     message: parseDatagram(first!.data),
-    stream(info) {
-      // Nobody looks at what follows any more.
-      if (rest.length === 0) return delegateDatagrams(lower, { info, native: lower.native });
-      let left: readonly Datagram[] | undefined = rest;
-      let failure: { readonly reason: unknown } | undefined;
-      return delegateDatagrams(lower, {
-        info,
-        async receive() {
-          if (failure) throw failure.reason;
-          if (left === undefined) return await lower.receive();
-          const first = left;
-          left = undefined;
-          return first;
-        },
-        abort(reason) {
-          if (reason !== undefined) failure ??= { reason };
-          left = undefined;
-          lower.abort(reason);
-        },
-      });
-    },
+    stream: (info) => afterHandshakeDatagrams(lower, rest, info),
   };
 }
 
