@@ -26,6 +26,8 @@ export interface TlsMachine {
    * sockets of its own server class, which takes connections but not one connection.
    */
   verifyError(): unknown;
+  /** What the peer showed, in DER, its own certificate first; nothing where it showed none. */
+  getPeerCertificateChain(): { readonly certificates?: readonly Uint8Array[] } | undefined;
   /** Whether the handshake is over, which is so before the event that tells it. */
   isEstablished(): boolean;
   /** Encrypted bytes that have not been taken yet: after a failed handshake, the alert that tells the peer why. */

@@ -4,7 +4,8 @@ import type { Context } from "../../lib/protocol.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
 import type { TlsLibrary } from "./_library.ts";
 import { endpointOf } from "./endpoint.ts";
-import { certificateOf, checkIdentity, infoOf } from "./handshake.ts";
+import type { Anchors } from "./certificate_path.ts";
+import { certificateOf, checkIdentity, checkPath, infoOf } from "./handshake.ts";
 import { chainError, isChainFault } from "./messages.ts";
 import { type Demand, demandOf, protocolNames, serverName, type TlsSpec } from "./spec.ts";
 import { TlsStream } from "./stream.ts";
@@ -16,7 +17,7 @@ export async function connectTls(lower: ByteStream, spec: TlsSpec, context: Cont
   const subject = subjectOf(lower, spec);
   let stream: TlsStream | undefined;
   try {
-    const { tls, context: secureContext } = await endpointOf(spec, "connect").ready(log);
+    const { tls, context: secureContext, anchors } = await endpointOf(spec, "connect").ready(log);
     signal.throwIfAborted();
     const alpn = protocolNames(spec.alpn);
     stream = await TlsStream.start(lower, (duplex) =>
@@ -30,7 +31,7 @@ export async function connectTls(lower: ByteStream, spec: TlsSpec, context: Cont
         ...(alpn.length > 0 && { ALPNProtocols: alpn }),
       }));
     await stream.established("secureConnect", signal);
-    checkServer(stream.socket, subject, demand, tls);
+    checkServer(stream.socket, subject, demand, tls, anchors);
     stream.info = infoOf(stream.socket, lower.info);
     return stream;
   } catch (error) {
@@ -50,13 +51,20 @@ function refusesItself(demand: Demand, { cert, pkcs12 }: TlsSpec): boolean {
 }
 
 /** Throws a `ConnectError` when the server is not the one that was meant. */
-function checkServer(socket: TLSSocket, subject: string, demand: Demand, tls: TlsLibrary): void {
+function checkServer(
+  socket: TLSSocket,
+  subject: string,
+  demand: Demand,
+  tls: TlsLibrary,
+  anchors: Anchors,
+): void {
   if (demand.certificate === "none") return;
   const certificate = certificateOf(socket);
   if (!certificate || (demand.chain && !socket.authorized)) {
     const code = certificate ? String(socket.authorizationError) : "no certificate";
     throw chainError(subject, code, certificate);
   }
+  checkPath(socket, subject, demand, anchors);
   checkIdentity(subject, certificate, demand, tls);
 }
 

@@ -182,8 +182,11 @@ export function secureContext(
   }
 }
 
-/** Of the system's issuers; where it has none, those that come with the runtime. `DENO_TLS_CA_STORE` chooses. */
-function issuersOf(
+/**
+ * The issuers we trust, PEM; undefined: nobody is asked for. The system's are those that come with the runtime where it
+ * has none; `DENO_TLS_CA_STORE` chooses.
+ */
+export function issuersOf(
   ca: Credentials["ca"],
   getCACertificates: typeof import("node:tls").getCACertificates,
 ): string[] | undefined {

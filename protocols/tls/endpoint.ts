@@ -4,7 +4,8 @@ import { messageOf } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { AddressType } from "../../lib/protocol.ts";
 import { loadTls, tlsAtOnce, type TlsLibrary } from "./_library.ts";
-import { type Credentials, filesOf, readCredentials, secureContext } from "./credentials.ts";
+import { Anchors } from "./certificate_path.ts";
+import { type Credentials, filesOf, issuersOf, readCredentials, secureContext } from "./credentials.ts";
 import type { TlsSpec } from "./spec.ts";
 
 export class TlsEndpoint {
@@ -14,6 +15,7 @@ export class TlsEndpoint {
   /** Sizes and times of the files when they were last read. */
   #stamp: string;
   #context: SecureContext | undefined;
+  #anchors: Anchors | undefined;
 
   /** Reads and checks the files. Throws `ConfigError`. */
   constructor(spec: TlsSpec, role: AddressType["role"]) {
@@ -29,7 +31,7 @@ export class TlsEndpoint {
    * The library and what it needs for one handshake. Files that changed since the last one are read again; when they
    * are no good the old ones stay in force, with a warning for each change.
    */
-  async ready(log: Log): Promise<{ tls: TlsLibrary; context: SecureContext }> {
+  async ready(log: Log): Promise<{ tls: TlsLibrary; context: SecureContext; anchors: Anchors }> {
     const tls = await loadTls();
     const stamp = stampOf(this.#spec);
     if (stamp !== this.#stamp) {
@@ -38,13 +40,15 @@ export class TlsEndpoint {
         const credentials = readCredentials(this.#spec, this.#role);
         this.#context = secureContext(credentials, this.#spec, tls);
         this.#credentials = credentials;
+        this.#anchors = undefined;
         log.notice("tls.reload", `certificates read again: ${filesOf(this.#spec).join(", ")}`);
       } catch (error) {
         log.warn("tls.reload", `${messageOf(error)}; the certificates read before stay in use`);
       }
     }
     this.#context ??= secureContext(this.#credentials, this.#spec, tls);
-    return { tls, context: this.#context };
+    this.#anchors ??= new Anchors(issuersOf(this.#credentials.ca, tls.getCACertificates) ?? []);
+    return { tls, context: this.#context, anchors: this.#anchors };
   }
 }
 

@@ -2,7 +2,9 @@
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { StreamInfo } from "../../lib/stream/stream.ts";
 import type { TlsLibrary } from "./_library.ts";
-import { fingerprintError, nameError } from "./messages.ts";
+import { machineOf } from "./_library.ts";
+import { type Anchors, formatFault } from "./certificate_path.ts";
+import { fingerprintError, nameError, pathError } from "./messages.ts";
 import type { Demand } from "./spec.ts";
 
 /** What a session knows of its TLS connection (`info.facts.tls`). */
@@ -73,6 +75,13 @@ function partsOf(name = ""): Record<string, string> {
 
 function fingerprintOf({ fingerprint256 }: PeerCertificate): string {
   return fingerprint256.replaceAll(":", "").toLowerCase();
+}
+
+/** Throws a `ConnectError` when what the peer showed, and the library accepted, is no proof of what is demanded. */
+export function checkPath(socket: TLSSocket, subject: string, demand: Demand, anchors: Anchors): void {
+  const presented = machineOf(socket).getPeerCertificateChain()?.certificates ?? [];
+  const fault = demand.chain ? anchors.faultOf(presented) : formatFault(presented[0]);
+  if (fault) throw pathError(subject, fault);
 }
 
 /** Throws a `ConnectError` when a certificate whose chain is good, or does not matter, is not the one demanded. */

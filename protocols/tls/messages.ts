@@ -40,6 +40,12 @@ export function chainError(subject: string, code: string, certificate: Validity 
   return new ConnectError(message, { code: dates?.code ?? code, retryable: false });
 }
 
+/** What is wrong with a path that the library has not looked at closely enough. */
+export function pathError(subject: string, { code, text }: { code: string; text: string }): ConnectError {
+  const message = `certificate verify failed for "${subject}": ${text} (verify=0 disables the check)`;
+  return new ConnectError(message, { code, retryable: false });
+}
+
 function datesFault({ valid_from, valid_to }: Validity): { code: string; text: string } | undefined {
   const now = Date.now();
   if (Date.parse(valid_to) < now) {

@@ -6,7 +6,8 @@ import { after } from "../../lib/stream/timer.ts";
 import { machineOf } from "./_library.ts";
 import type { TlsLibrary } from "./_library.ts";
 import { endpointOf } from "./endpoint.ts";
-import { certificateOf, checkIdentity, infoOf, namesOf } from "./handshake.ts";
+import type { Anchors } from "./certificate_path.ts";
+import { certificateOf, checkIdentity, checkPath, infoOf, namesOf } from "./handshake.ts";
 import { chainError } from "./messages.ts";
 import { type Demand, demandOf, protocolNames, type TlsSpec } from "./spec.ts";
 import { TlsStream } from "./stream.ts";
@@ -26,7 +27,7 @@ export async function serveTls(lower: ByteStream, spec: TlsSpec, context: Contex
   const signal = AbortSignal.any([context.signal, limit.signal]);
   let stream: TlsStream | undefined;
   try {
-    const { tls, context: secureContext } = await endpointOf(spec, "listen").ready(context.log);
+    const { tls, context: secureContext, anchors } = await endpointOf(spec, "listen").ready(context.log);
     signal.throwIfAborted();
     const alpn = protocolNames(spec.alpn);
     stream = await TlsStream.start(lower, (duplex) =>
@@ -38,7 +39,7 @@ export async function serveTls(lower: ByteStream, spec: TlsSpec, context: Contex
         ...(alpn.length > 0 && { ALPNProtocols: alpn as never }),
       }));
     await stream.established("secure", signal);
-    checkClient(stream, from, demand, tls);
+    checkClient(stream, from, demand, tls, anchors);
     stream.info = infoOf(stream.socket, lower.info);
     return incoming(stream);
   } catch (error) {
@@ -56,7 +57,7 @@ function late(from: string, limitMs: number): ConnectError {
 }
 
 /** The library has only made sure that there is a certificate where one is required. */
-function checkClient(stream: TlsStream, from: string, demand: Demand, tls: TlsLibrary): void {
+function checkClient(stream: TlsStream, from: string, demand: Demand, tls: TlsLibrary, anchors: Anchors): void {
   if (demand.certificate === "none") return;
   const certificate = certificateOf(stream.socket);
   if (!certificate) {
@@ -69,6 +70,7 @@ function checkClient(stream: TlsStream, from: string, demand: Demand, tls: TlsLi
     const code = typeof fault === "string" ? fault : String((fault as { code?: string }).code);
     throw chainError(subject, code, certificate);
   }
+  checkPath(stream.socket, subject, demand, anchors);
   checkIdentity(subject, certificate, demand, tls);
 }
 

@@ -17,6 +17,13 @@ const leaves = {
   early: { subject: "/CN=localhost", names: "DNS:localhost,IP:127.0.0.1", from: "20900101", to: "20910101" },
   /** A client's, of an issuer that nobody trusts. */
   other: { subject: "/CN=client", names: "DNS:client.example", issuer: "otherca" },
+  /** An issuer between the root and `below`. */
+  intermediate: { subject: "/CN=l7mp test intermediate", names: "DNS:intermediate", authority: true },
+  below: { subject: "/CN=localhost", names: "DNS:localhost", issuer: "intermediate" },
+  /** By one who calls himself as `ca` does. */
+  forged: { subject: "/CN=localhost", names: "DNS:localhost", issuer: "impostor" },
+  /** By one who has a certificate, but is no issuer. */
+  usurped: { subject: "/CN=localhost", names: "DNS:localhost", issuer: "client" },
 } as const satisfies Record<string, Leaf>;
 
 interface Leaf {
@@ -24,7 +31,9 @@ interface Leaf {
   readonly names: string;
   readonly from?: string;
   readonly to?: string;
-  readonly issuer?: "ca" | "otherca";
+  /** One of the issuers, or of the leaves above. */
+  readonly issuer?: string;
+  readonly authority?: boolean;
 }
 
 export interface Certificates {
@@ -50,6 +59,7 @@ export function makeCertificates(): Certificates | undefined {
   addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
   makeIssuer(directory, "ca");
   makeIssuer(directory, "otherca");
+  makeIssuer(directory, "impostor", "ca");
   makeSelfSigned(directory, "selfsigned");
   makeSelfSigned(directory, "ed448", words("-newkey ed448 -nodes"));
   for (const [name, leaf] of Object.entries(leaves)) makeLeaf(directory, name, leaf);
@@ -62,11 +72,9 @@ export function makeCertificates(): Certificates | undefined {
 
 const newKey = words("-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes");
 
-function makeIssuer(directory: string, name: string): void {
-  const subject = ["-subj", `/CN=l7mp test ${name}`];
+function makeIssuer(directory: string, name: string, called = name): void {
+  const subject = ["-subj", `/CN=l7mp test ${called}`];
   openssl(directory, "req", "-x509", ...newKey, ...words(`-keyout ${name}.key -out ${name}.pem -days 30`), ...subject);
-  Deno.writeTextFileSync(`${directory}/${name}.index`, "");
-  Deno.writeTextFileSync(`${directory}/${name}.index.attr`, "unique_subject = no\n");
 }
 
 function makeSelfSigned(directory: string, name: string, key = newKey): void {
@@ -76,14 +84,19 @@ function makeSelfSigned(directory: string, name: string, key = newKey): void {
   joinFiles(directory, name);
 }
 
-function makeLeaf(directory: string, name: string, { subject, names, from, to, issuer = "ca" }: Leaf): void {
+function makeLeaf(directory: string, name: string, leaf: Leaf): void {
+  const { subject, names, from, to, issuer = "ca", authority = false } = leaf;
+  Deno.writeTextFileSync(`${directory}/${issuer}.index`, "");
+  Deno.writeTextFileSync(`${directory}/${issuer}.index.attr`, "unique_subject = no\n");
   openssl(directory, "req", "-new", ...newKey, ...words(`-keyout ${name}.key -out ${name}.csr`), "-subj", subject);
   Deno.writeTextFileSync(
     `${directory}/${name}.cnf`,
     `[ca]\ndefault_ca=d\n[d]\ndatabase=${issuer}.index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\n` +
       `policy=p\ncopy_extensions=none\nx509_extensions=x\ndefault_days=30\n[p]\n` +
       `countryName=optional\nlocalityName=optional\norganizationName=optional\norganizationalUnitName=optional\ncommonName=supplied\n` +
-      `[x]\nsubjectAltName=${names}\nbasicConstraints=CA:FALSE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n`,
+      `[x]\nsubjectAltName=${names}\nbasicConstraints=CA:${
+        authority ? "TRUE" : "FALSE"
+      }\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n`,
   );
   const files = words(
     `-config ${name}.cnf -in ${name}.csr -out ${name}.pem -cert ${issuer}.pem -keyfile ${issuer}.key`,
