@@ -59,14 +59,29 @@ property("encodeSockaddr() takes any text as a host or a path, or throws a Confi
 property("decodeSockaddr() makes an address of whatever bytes the kernel may give", () => {
   fc.assert(fc.property(anything, ({ bytes, length }) => {
     const found = decodeSockaddr(bytes, length);
-    if (found.family === "unix") assert(found.path.length <= length);
-    else assert(parseIp(found.host)?.length === (found.family === "inet" ? 4 : 16) && found.port <= 65_535);
+    if (found.family === "unix") {
+      const name = bytes.slice(2, Math.max(2, length));
+      const [start, end] = name[0] === 0 ? [1, name.length] : [0, (name.indexOf(0) + 1 || name.length + 1) - 1];
+      const text = new TextDecoder().decode(name.slice(start, end));
+      assertEquals(found.path, name[0] === 0 ? `@${text}` : text);
+    } else assert(parseIp(found.host)?.length === (found.family === "inet" ? 4 : 16) && found.port <= 65_535);
   }));
+});
+
+property("decodeSockaddr() gives an unbound UNIX end no name", () => {
+  const bytes = new Uint8Array(sockaddrStorageBytes);
+  bytes[0] = AF_UNIX;
+  for (const length of [0, 2]) assertEquals(decodeSockaddr(bytes, length), { family: "unix", path: "" });
 });
 
 property("formatIp6() writes what reads back as the same bytes", () => {
   fc.assert(fc.property(ip6, (bytes) => assertEquals(parseIp(formatIp6(bytes)), bytes)));
 });
+
+// RFC 5952 section 4.2: the longest run, the first of equal ones, and no single word.
+for (const text of ["2001:db8::1", "2001:db8:0:1:1:1:1:1", "2001:0:0:1::1", "2001:db8::1:0:0:1", "::", "1::"]) {
+  property(`formatIp6() writes ${text}`, () => assertEquals(formatIp6(parseIp(text)!), text));
+}
 
 property("the key of a peer is its address: equal for equal ones, different for others, and whole", () => {
   fc.assert(fc.property(address, address, (one, other) => {
