@@ -1,5 +1,6 @@
 /** UDP and UNIX datagram sockets, read and written in batches. */
 import type { DatagramSocket, DatagramSocketOptions, DatagramTarget, Packet, PathOptions, Peer } from "../driver.ts";
+import type { BoundPath } from "../portable/bound_path.ts";
 import { StreamError } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SOCK_DGRAM } from "./constants.ts";
@@ -23,7 +24,6 @@ import type { Shared } from "./shared.ts";
 import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { bindSocket, localAddress, openSocket, peerAddress } from "./socket.ts";
 import { setMulticastOptions, setSocketOptions } from "./socket_options.ts";
-import type { BoundPath } from "./unix_path.ts";
 
 const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 

@@ -1,5 +1,6 @@
 /** A listening TCP or UNIX stream socket. */
 import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver.ts";
+import type { BoundPath } from "../portable/bound_path.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";
@@ -22,7 +23,6 @@ import type { Shared } from "./shared.ts";
 import { familyOf } from "./sockaddr.ts";
 import { acceptSocket, bindSocket, isWildcard, localAddress, openSocket } from "./socket.ts";
 import { setStreamOptions } from "./socket_options.ts";
-import type { BoundPath } from "./unix_path.ts";
 
 // accept(2): errors of the one connection at the head of the queue, not of the listener.
 const passing = [EINTR, ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH];

@@ -1,12 +1,13 @@
 /** Making, naming and binding sockets: what streams and datagrams have in common. */
 import type { PathOptions } from "../driver.ts";
+import type { BoundPath } from "../portable/bound_path.ts";
 import { formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "./constants.ts";
 import { connectError, EACCES, EADDRINUSE } from "./errno.ts";
 import { AF_INET, AF_INET6, sockaddrStorageBytes } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf } from "./sockaddr.ts";
-import { BoundPath } from "./unix_path.ts";
+import { bindPath } from "./unix_path.ts";
 
 /** A new non-blocking socket; the caller owns it. `type` is SOCK_STREAM or SOCK_DGRAM. */
 export function openSocket(family: number, type: number): number {
@@ -27,7 +28,7 @@ export function bindSocket(
 ): BoundPath | undefined {
   const bytes = encodeSockaddr(address);
   if (address.family === "unix" && address.path !== "" && !address.path.startsWith("@")) {
-    return BoundPath.bind(fd, address, bytes, type, options);
+    return bindPath(fd, address, bytes, type, options);
   }
   if (libc.bind(fd, bytes, bytes.length) === 0) return undefined;
   throw bindError(address, errno());

@@ -1,5 +1,6 @@
 /** Connecting a stream socket without blocking. */
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
+import type { BoundPath } from "../portable/bound_path.ts";
 import type { ByteStream, SocketAddress } from "../stream/stream.ts";
 import { formatAddress } from "../stream/stream.ts";
 import { sleep } from "../stream/timer.ts";
@@ -12,7 +13,6 @@ import type { Shared } from "./shared.ts";
 import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { bindSocket, localAddress, openSocket, peerAddress } from "./socket.ts";
 import { setStreamOptions, socketError } from "./socket_options.ts";
-import type { BoundPath } from "./unix_path.ts";
 
 /** How often a UNIX socket whose backlog is full is tried again: the system tells nobody when there is room. */
 const backlogRetryMs = 5;

@@ -1,6 +1,7 @@
-/** A path in the file system that a socket of ours is bound to, and its removal. */
+/** Binding a socket to a path in the file system. */
 import type { PathOptions } from "../driver.ts";
 import { ConfigError, ConnectError } from "../errors.ts";
+import { BoundPath } from "../portable/bound_path.ts";
 import { formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { connectError, ECONNREFUSED, ENOENT } from "./errno.ts";
 import { AF_UNIX, group, passwd } from "./layout.ts";
@@ -12,65 +13,34 @@ const closedUmask = 0o177;
 
 const keep = 0xffff_ffff;
 
-export class BoundPath {
-  /** Absolute, so that a later change of directory does not matter. */
-  readonly #path: string;
-  readonly #identity: string | undefined;
-  readonly #unlinkClose: boolean;
+/** Binds `fd` to a path under the rules of `PathOptions`. `bytes` is the encoded address. */
+export function bindPath(
+  fd: number,
+  address: SocketAddress & { family: "unix" },
+  bytes: Uint8Array<ArrayBuffer>,
+  type: number,
+  options: PathOptions,
+): BoundPath {
+  const path = cString(address.path);
+  if (options.unlinkEarly) removePath(address);
+  else if (options.unlinkStale && isStale(address, bytes, type)) removePath(address);
+  const owner = ownerOf(options);
 
-  private constructor(path: string, unlinkClose: boolean) {
-    this.#path = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
-    this.#identity = identityOf(this.#path);
-    this.#unlinkClose = unlinkClose;
-  }
+  const umask = libc.umask(closedUmask);
+  const result = libc.bind(fd, bytes, bytes.length);
+  const error = errno();
+  libc.umask(umask);
+  if (result < 0) throw bindError(address, error);
 
-  /** Binds `fd` to a path under the rules of `PathOptions`. `bytes` is the encoded address. */
-  static bind(
-    fd: number,
-    address: SocketAddress & { family: "unix" },
-    bytes: Uint8Array<ArrayBuffer>,
-    type: number,
-    options: PathOptions,
-  ): BoundPath {
-    const path = cString(address.path);
-    if (options.unlinkEarly) removePath(address);
-    else if (options.unlinkStale && isStale(address, bytes, type)) removePath(address);
-    const owner = ownerOf(options);
-
-    const umask = libc.umask(closedUmask);
-    const result = libc.bind(fd, bytes, bytes.length);
-    const error = errno();
-    libc.umask(umask);
-    if (result < 0) throw bindError(address, error);
-
-    const bound = new BoundPath(address.path, options.unlinkClose ?? true);
-    try {
-      if (owner && libc.chown(path, owner.user, owner.group) < 0) throw failed("chown", address);
-      if (libc.chmod(path, options.mode ?? (0o777 & ~umask)) < 0) throw failed("chmod", address);
-    } catch (error) {
-      bound.#remove();
-      throw error;
-    }
-    return bound;
-  }
-
-  /** Removes the path if it is wanted and still ours: somebody may have put another socket there since. */
-  release(): void {
-    if (this.#unlinkClose) this.#remove();
-  }
-
-  #remove(): void {
-    if (this.#identity !== undefined && identityOf(this.#path) === this.#identity) libc.unlink(cString(this.#path));
-  }
-}
-
-function identityOf(path: string): string | undefined {
+  const bound = new BoundPath(address.path, options.unlinkClose);
   try {
-    const { dev, ino } = Deno.lstatSync(path);
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
+    if (owner && libc.chown(path, owner.user, owner.group) < 0) throw failed("chown", address);
+    if (libc.chmod(path, options.mode ?? (0o777 & ~umask)) < 0) throw failed("chmod", address);
+  } catch (error) {
+    bound.remove();
+    throw error;
   }
+  return bound;
 }
 
 function removePath(address: SocketAddress & { family: "unix" }): void {

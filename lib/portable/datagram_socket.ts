@@ -3,12 +3,13 @@ import type { DatagramSocket, DatagramSocketOptions, DatagramTarget, Packet, Pat
 import { ConnectError, StreamError, systemFault } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
+import type { BoundPath } from "./bound_path.ts";
 import { connectError, optionError, refuseOptions, refuseV6only, streamError } from "./errors.ts";
 import { interface4 } from "./interfaces.ts";
 import { needsNode, openNodeDatagram } from "./node_datagram.ts";
 import { onlyPeer } from "./only_peer.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
-import { BoundPath } from "./unix_path.ts";
+import { bindPath, clearPath } from "./unix_path.ts";
 
 const udpReadBytes = 65_536;
 const largestUdpBytes = 65_507;
@@ -68,8 +69,8 @@ async function openUnix(target: DatagramTarget, options: OpenOptions, owned: Own
   const local = (target.local ?? automaticName()) as UnixAddress;
   const path = runtimePath(local.path);
   if (target.remote) runtimePath((target.remote as UnixAddress).path);
-  await BoundPath.prepare(local, options, () => Promise.resolve(false));
-  const { socket, path: bound } = BoundPath.bind(local, options, () => {
+  await clearPath(local, options, () => Promise.resolve(false));
+  const { socket, path: bound } = bindPath(local, options, () => {
     try {
       return Deno.listenDatagram({ transport: "unixpacket", path });
     } catch (error) {

@@ -2,11 +2,12 @@
 import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
+import type { BoundPath } from "./bound_path.ts";
 import { ByteSocket } from "./byte_socket.ts";
 import { connectError, refuseOptions, refuseV6only, streamError, unavailable } from "./errors.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 import { setTcpOptions, streamRefusals } from "./stream_connect.ts";
-import { BoundPath } from "./unix_path.ts";
+import { bindPath, clearPath } from "./unix_path.ts";
 
 type ListenOptions = StreamSocketOptions & PathOptions & { backlog: number };
 type UnixAddress = SocketAddress & { family: "unix" };
@@ -32,7 +33,7 @@ export async function listenStream(
 
 async function listenUnix(local: UnixAddress, options: ListenOptions, owned: OwnedSet): Promise<StreamListener> {
   const path = runtimePath(local.path);
-  await BoundPath.prepare(local, options, () => answers(path));
+  await clearPath(local, options, () => answers(path));
   if (local.path.startsWith("@")) {
     const listener = bindUnix(path, local);
     return new Listener(listener, local, options, owned);
@@ -40,7 +41,7 @@ async function listenUnix(local: UnixAddress, options: ListenOptions, owned: Own
   // The runtime removes the path it bound, whatever stands there by then: so it binds another name of the same socket.
   const aside = `${path.slice(0, path.lastIndexOf("/") + 1)}.l7mp-${crypto.randomUUID().slice(0, 8)}`;
   runtimePath(aside);
-  const { socket, path: bound } = BoundPath.bind(local, options, () => {
+  const { socket, path: bound } = bindPath(local, options, () => {
     const listener = bindUnix(aside, local);
     try {
       Deno.linkSync(aside, path);

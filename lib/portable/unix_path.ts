@@ -1,7 +1,8 @@
-/** A path in the file system that a socket of ours is bound to, and its removal. */
+/** Binding a socket to a path in the file system, whose mode and owner are right before anybody can connect. */
 import type { PathOptions } from "../driver.ts";
 import { ConnectError, systemFault } from "../errors.ts";
 import type { SocketAddress } from "../stream/stream.ts";
+import { BoundPath } from "./bound_path.ts";
 import { connectError } from "./errors.ts";
 
 type UnixAddress = SocketAddress & { family: "unix" };
@@ -9,81 +10,53 @@ type UnixAddress = SocketAddress & { family: "unix" };
 /** Nobody may connect between `bind` and `chmod`. */
 const closedUmask = 0o177;
 
-export class BoundPath {
-  // Absolute, so that a later change of directory does not matter.
-  readonly #path: string;
-  readonly #identity: string | undefined;
-  readonly #unlinkClose: boolean;
-
-  private constructor(path: string, unlinkClose: boolean) {
-    this.#path = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
-    this.#identity = identityOf(this.#path);
-    this.#unlinkClose = unlinkClose;
-  }
-
-  /**
-   * Clears the way for a socket under the rules of `options`. `answers` tells whether somebody serves the path.
-   * Rejects with `ConnectError`.
-   */
-  static async prepare(address: UnixAddress, options: PathOptions, answers: () => Promise<boolean>): Promise<void> {
-    if (address.path.startsWith("@")) return;
-    const found = await Deno.lstat(address.path).catch(() => undefined);
-    if (!found) return;
-    if (options.unlinkEarly || (options.unlinkStale && found.isSocket && !await answers())) {
-      remove(address);
-    }
-  }
-
-  /**
-   * Binds by calling `bind` with the path, with permissions and owner as `options` say from the first moment. Undefined
-   * for an abstract name, which leaves nothing behind.
-   */
-  static bind<T>(address: UnixAddress, options: PathOptions, bind: () => T): { socket: T; path?: BoundPath } {
-    if (address.path.startsWith("@")) return { socket: bind() };
-    const umask = Deno.umask(closedUmask);
-    let socket: T;
-    try {
-      socket = bind();
-    } finally {
-      Deno.umask(umask);
-    }
-    const path = new BoundPath(address.path, options.unlinkClose ?? true);
-    try {
-      if (options.user !== undefined || options.group !== undefined) {
-        const uid = options.user === undefined ? null : numberOf("/etc/passwd", "user", options.user);
-        const gid = options.group === undefined ? null : numberOf("/etc/group", "group", options.group);
-        Deno.chownSync(address.path, uid, gid);
-      }
-      Deno.chmodSync(address.path, options.mode ?? (0o777 & ~umask));
-    } catch (error) {
-      path.#remove();
-      throw error instanceof ConnectError ? error : connectError("chmod", address, error);
-    }
-    return { socket, path };
-  }
-
-  /** Removes the path if it is wanted and still ours: somebody may have put another socket there since. */
-  release(): void {
-    if (this.#unlinkClose) this.#remove();
-  }
-
-  #remove(): void {
-    if (this.#identity === undefined || identityOf(this.#path) !== this.#identity) return;
-    try {
-      Deno.removeSync(this.#path);
-    } catch {
-      // Gone meanwhile, or the folder no longer lets us: nobody is left to tell.
-    }
+/**
+ * Clears the way for a socket under the rules of `options`. `answers` tells whether somebody serves the path.
+ * Rejects with `ConnectError`.
+ */
+export async function clearPath(
+  address: UnixAddress,
+  options: PathOptions,
+  answers: () => Promise<boolean>,
+): Promise<void> {
+  if (address.path.startsWith("@")) return;
+  const found = await Deno.lstat(address.path).catch(() => undefined);
+  if (!found) return;
+  if (options.unlinkEarly || (options.unlinkStale && found.isSocket && !await answers())) {
+    remove(address);
   }
 }
 
-function identityOf(path: string): string | undefined {
+/**
+ * Binds by calling `bind` with the path, with permissions and owner as `options` say from the first moment. Undefined
+ * for an abstract name, which leaves nothing behind.
+ */
+export function bindPath<T>(
+  address: UnixAddress,
+  options: PathOptions,
+  bind: () => T,
+): { socket: T; path?: BoundPath } {
+  if (address.path.startsWith("@")) return { socket: bind() };
+  const umask = Deno.umask(closedUmask);
+  let socket: T;
   try {
-    const { dev, ino } = Deno.lstatSync(path);
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
+    socket = bind();
+  } finally {
+    Deno.umask(umask);
   }
+  const path = new BoundPath(address.path, options.unlinkClose);
+  try {
+    if (options.user !== undefined || options.group !== undefined) {
+      const uid = options.user === undefined ? null : numberOf("/etc/passwd", "user", options.user);
+      const gid = options.group === undefined ? null : numberOf("/etc/group", "group", options.group);
+      Deno.chownSync(address.path, uid, gid);
+    }
+    Deno.chmodSync(address.path, options.mode ?? (0o777 & ~umask));
+  } catch (error) {
+    path.remove();
+    throw error instanceof ConnectError ? error : connectError("chmod", address, error);
+  }
+  return { socket, path };
 }
 
 function remove(address: UnixAddress): void {
