@@ -421,7 +421,8 @@ export const globalOptions: readonly GlobalOption[] = [
     names: ["--compat"],
     value: { label: "socat" },
     group: "Addresses",
-    help: "socat's defaults where ours differ: 0.5 s of silence after one end, blocks of 8192 bytes",
+    help:
+      "socat's defaults where ours differ: 0.5 s of silence after one end, blocks of 8192 bytes, HTTP/1.0 to proxies",
     example: "l7mp --compat=socat tcp-l:8080,fork tcp:127.0.0.1:80",
     set(result, text, name) {
       readChoice(text!, ["socat"], name);
