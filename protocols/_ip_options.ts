@@ -3,6 +3,7 @@ import { ConfigError } from "../lib/errors.ts";
 import type { AddressType } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type Net, parseNet, printNet } from "../lib/stream/net_range.ts";
+import { noService, servicePort } from "../lib/stream/services.ts";
 
 /** A local end as written in `bind`: `host`, `host:port` or `:port`. */
 export interface Bind {
@@ -10,9 +11,9 @@ export interface Bind {
   readonly port?: number;
 }
 
-/** Reads `127.0.0.1`, `localhost:80`, `:80`, `[::1]:80`. Throws `SyntaxError` with the reason. */
+/** Reads `127.0.0.1`, `localhost:http`, `:80`, `[::1]:80`. Throws `SyntaxError` with the reason. */
 export function parseBind(text: string): Bind {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]*))(?::(\d+))?$/.exec(text);
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]*))(?::([^:[\]]+))?$/.exec(text);
   if (!match) {
     const looksLikeIpv6 = /^[0-9a-fA-F:.]+(%\w+)?$/.test(text);
     throw new SyntaxError(
@@ -20,7 +21,9 @@ export function parseBind(text: string): Bind {
     );
   }
   const host = match[1] ?? match[2];
-  const port = match[3] === undefined ? undefined : Number(match[3]);
+  const name = match[3];
+  const port = name === undefined ? undefined : /^\d+$/.test(name) ? Number(name) : servicePort(name);
+  if (name !== undefined && port === undefined) throw new SyntaxError(noService(name));
   if (!host && port === undefined) throw new SyntaxError(`"${text}" is not host, host:port or :port`);
   if (port !== undefined && port > 65535) throw new SyntaxError(`port "${match[3]}" out of range 0..65535`);
   return { ...(host && { host }), ...(port !== undefined && { port }) };

@@ -15,12 +15,21 @@ Deno.test("parseBind() reads host, host:port, :port and bracketed IPv6, and prin
     assertEquals(parseBind(text), bind);
     assertEquals(printBind(bind), text);
   }
+  assertEquals(parseBind("[::1]:https"), { host: "::1", port: 443 });
+  assertEquals(parseBind(":http"), { port: 80 });
 });
 
 Deno.test("parseBind() refuses what is no local end and says how IPv6 is written", () => {
   assertThrows(() => parseBind("::1"), SyntaxError, "write IPv6 addresses in brackets: [::1]");
   assertThrows(() => parseBind(":70000"), SyntaxError, 'port "70000" out of range');
-  for (const text of ["", "a:b", "[::1", "[::1]x"]) assertThrows(() => parseBind(text), SyntaxError);
+  for (const name of ["zyxw", "constructor"]) {
+    assertThrows(
+      () => parseBind(`a:${name}`),
+      SyntaxError,
+      `service "${name}" is neither a number nor in /etc/services`,
+    );
+  }
+  for (const text of ["", ":", "a:", "a:b:c", "[::1", "[::1]x"]) assertThrows(() => parseBind(text), SyntaxError);
 });
 
 Deno.test("bind takes the object form of files", () => {

@@ -1,69 +1,18 @@
 /** Hosts and ports as addresses write them (addresses.md section 3). */
 import { ConfigError } from "../errors.ts";
 import { parseIp } from "../stream/net_range.ts";
+import { noService, servicePort } from "../stream/services.ts";
 
 /**
  * Reads a port: decimal, or the name of a service; 0 (any free port) only where `anyPort` says so. `at` is the address,
  * for messages. Throws `ConfigError`.
  */
 export function parsePort(text: string, anyPort: boolean, at: string): number {
-  if (!/^\d+$/.test(text)) return servicePort(text);
-  const port = Number(text);
+  const port = /^\d+$/.test(text) ? Number(text) : servicePort(text);
+  if (port === undefined) throw new ConfigError(noService(text));
   if (port > 65535) throw new ConfigError(`port "${text}" out of range 0..65535 in "${at}"`);
   if (port === 0 && !anyPort) throw new ConfigError(`port 0 is for listeners only, not for "${at}"`);
   return port;
-}
-
-/** Services people write that a small system's /etc/services may lack. */
-const wellKnown: Readonly<Record<string, number>> = {
-  echo: 7,
-  discard: 9,
-  daytime: 13,
-  ftp: 21,
-  ssh: 22,
-  telnet: 23,
-  smtp: 25,
-  domain: 53,
-  tftp: 69,
-  http: 80,
-  pop3: 110,
-  ntp: 123,
-  imap2: 143,
-  snmp: 161,
-  ldap: 389,
-  https: 443,
-  syslog: 514,
-  ldaps: 636,
-  imaps: 993,
-  pop3s: 995,
-  socks: 1080,
-  mysql: 3306,
-  postgresql: 5432,
-  "http-alt": 8080,
-};
-
-function servicePort(name: string): number {
-  const port = servicesFile().get(name) ?? wellKnown[name];
-  if (port === undefined) throw new ConfigError(`service "${name}" is neither a number nor in /etc/services`);
-  return port;
-}
-
-function servicesFile(): Map<string, number> {
-  const ports = new Map<string, number>();
-  let text: string;
-  try {
-    text = Deno.readTextFileSync("/etc/services");
-  } catch {
-    // Absent or not readable: the short list has to do.
-    return ports;
-  }
-  for (const line of text.split("\n")) {
-    const [name, port, ...aliases] = line.replace(/#.*/, "").trim().split(/\s+/);
-    const number = parseInt(port ?? "", 10);
-    if (!name || Number.isNaN(number)) continue;
-    for (const known of [name, ...aliases]) if (!ports.has(known)) ports.set(known, number);
-  }
-  return ports;
 }
 
 /** Reads a host: a name, or an IP address, version 6 in brackets. Throws `ConfigError`. */

@@ -8,7 +8,7 @@ Deno.test("parsePort() reads decimal ports only, and names of services", () => {
   assertEquals(parsePort("65535", false, "x"), 65535);
   assertEquals(parsePort("0", true, "x"), 0);
   assertEquals([parsePort("http", false, "x"), parsePort("domain", false, "x")], [80, 53]);
-  for (const wrong of ["65536", "99999999999999999999", "0x50", "12x", "+1", "-1", ""]) {
+  for (const wrong of ["constructor", "65536", "99999999999999999999", "0x50", "12x", "+1", "-1", ""]) {
     assertThrows(() => parsePort(wrong, false, "x"), ConfigError);
   }
 });
