@@ -4,8 +4,9 @@ import type { Context } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { AbortGate } from "../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../lib/stream/stream.ts";
-import { after } from "../lib/stream/timer.ts";
+import { after, sleep } from "../lib/stream/timer.ts";
 import { inFolder } from "./_file_options.ts";
+import { groupRuns, signalGroup } from "./_process_group.ts";
 import { programEnvironment } from "./_program_environment.ts";
 import { type Child, spawn } from "./_spawn.ts";
 
@@ -37,6 +38,8 @@ export type ProgramOptions = s.SpecOf<typeof programSchema>;
 const drainMs = 1000;
 /** How long after a program closed its input its exit may be seen. */
 const exitMs = 100;
+/** When to look again whether what an ended program has started is gone; doubled each time. */
+const firstLookMs = 5;
 /** Signals by number, for messages; the runtime gives names. */
 const signalNumbers: Readonly<Record<string, number>> = {
   SIGHUP: 1,
@@ -120,7 +123,8 @@ function splitVariable(text: string): [string, string] {
 
 /**
  * The two pipes of a child. `finished` tells how it ended, also after an `abort` that came later; otherwise an `abort`
- * kills it (TERM, later KILL, to its whole group) unless `end_close`, and `finished` resolves once it is gone.
+ * kills it (TERM, later KILL, to its whole group) unless `end_close`, and `finished` resolves once it and what it has
+ * started are gone or killed.
  */
 class ProgramStream implements ByteStream {
   readonly kind = "byte";
@@ -254,18 +258,18 @@ class ProgramStream implements ByteStream {
   async #end(): Promise<void> {
     if (this.#options.end_close) return this.#child.forget();
     if (this.#exited) return this.#judge(await this.#child.status);
-    this.#signal("SIGTERM");
-    const timer = after(this.#options.kill_after ?? 1000, () => this.#signal("SIGKILL"));
+    const group = this.#child.pid;
+    signalGroup(group, "SIGTERM");
+    const killed = new AbortController();
+    const timer = after(this.#options.kill_after ?? 1000, () => {
+      signalGroup(group, "SIGKILL");
+      killed.abort();
+    });
     await this.#child.status;
-    timer.stop();
-  }
-
-  /** To the whole group; one that is gone already is well. */
-  #signal(signal: Deno.Signal): void {
-    try {
-      Deno.kill(-this.#child.pid, signal);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // Nothing tells when what the program has started is gone.
+    for (let ms = firstLookMs; !killed.signal.aborted && groupRuns(group); ms *= 2) {
+      await sleep(ms, killed.signal).catch(() => {});
     }
+    timer.stop();
   }
 }

@@ -29,6 +29,13 @@ async function end(stream: ByteStream, reason?: unknown): Promise<void> {
   await stream.finished!();
 }
 
+/** What is not our own child is gone when the system has collected it. */
+async function gone(pids: readonly number[]): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (pids.some(alive) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(pids.filter(alive), []);
+}
+
 function alive(pid: number): boolean {
   try {
     const state = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "")[0];
@@ -175,10 +182,7 @@ Deno.test("EXEC abort() ends the program and what it has started", async () => {
   const pids = textOf((await stream.read())!).trim().split(" ").map(Number);
   assert(pids.every(alive));
   await end(stream, new StreamError("on purpose"));
-  // The grandchild is not ours to wait for: it is gone when the system has collected it.
-  const deadline = Date.now() + 5000;
-  while (pids.some(alive) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
-  assertEquals(pids.filter(alive), []);
+  await gone(pids);
 });
 
 Deno.test("EXEC abort() kills a program that ignores TERM, after kill-after", async () => {
@@ -192,6 +196,17 @@ Deno.test("EXEC abort() kills a program that ignores TERM, after kill-after", as
   const took = performance.now() - start_;
   assert(took >= 95, `killed after ${took} ms`);
   assertLess(took, 5000);
+});
+
+Deno.test("EXEC abort() kills what a program has started and left behind when it obeyed TERM", async () => {
+  const stream = await start(system, {
+    command: "(trap '' TERM; echo $(exec sh -c 'echo $PPID'); while :; do sleep 0.1; done) & wait",
+    kill_after: 100,
+  });
+  const pid = Number(textOf((await stream.read())!));
+  assert(alive(pid));
+  await end(stream);
+  await gone([pid]);
 });
 
 Deno.test({

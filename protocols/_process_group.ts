@@ -1,0 +1,37 @@
+/** The process group of a program of ours: the program, and what it has started. */
+
+/** Sends `signal` to every process of group `group`; none being left is well. */
+export function signalGroup(group: number, signal: Deno.Signal): void {
+  kill(group, signal);
+}
+
+/** Whether a process of the group still runs. What has exited and only waits for its parent to look does not. */
+export function groupRuns(group: number): boolean {
+  if (!kill(group, probe)) return false;
+  return Deno.build.os !== "linux" || [...Deno.readDirSync("/proc")].some(({ name }) => runsIn(group, name));
+}
+
+/** kill(2): signal 0 only asks whether there is somebody. */
+const probe = 0;
+
+function kill(group: number, signal: Deno.Signal | number): boolean {
+  try {
+    Deno.kill(-group, signal);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return false;
+  }
+}
+
+function runsIn(group: number, pid: string): boolean {
+  if (!/^\d+$/.test(pid)) return false;
+  try {
+    // proc_pid_stat(5): after the name in parentheses come state, parent and process group.
+    const [state, , itsGroup] = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
+    return Number(itsGroup) === group && state !== "Z" && state !== "X";
+  } catch {
+    // Gone meanwhile.
+    return false;
+  }
+}
