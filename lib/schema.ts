@@ -98,7 +98,7 @@ function outOfRange(at: string, written: string, { min, max = Infinity }: Range)
 }
 
 /** Reads decimal, `0x` hex and octal with a leading 0, as socat does. Messages are socat's. */
-export function integerFromText(text: string | undefined, at: string): number {
+function integerFromText(text: string | undefined, at: string): number {
   if (text === undefined || text === "") throw new ConfigError(`option "${at}" requires a value`);
   const match = /^[+-]?(0[xX][0-9a-fA-F]+|\d+)/.exec(text);
   if (!match) throw new ConfigError(`missing numerical value of option "${at}=${text}"`);

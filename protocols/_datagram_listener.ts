@@ -7,6 +7,7 @@ import { formatAddress, type SocketAddress, type StreamInfo } from "../lib/strea
 import type { DatagramPort, PeerTaker } from "./_datagram_port.ts";
 import { OnceAMinute } from "./_once_a_minute.ts";
 import { PeerStream } from "./_peer_stream.ts";
+import { readyCaller } from "./_ready_caller.ts";
 
 /** Peers that nobody has taken yet; datagrams of further ones are dropped. */
 const maxWaitingPeers = 1024;
@@ -129,14 +130,11 @@ export class DatagramListener implements Listener, AsyncIterator<Incoming>, Peer
 
 /** A caller that is already there: accepting gives `stream`, refusing drops it. */
 export function incoming(stream: PeerStream): Incoming {
+  const { info, accept, reject } = readyCaller(stream);
   return {
-    info: stream.info,
-    accept: async (signal) => {
-      if (signal.aborted) stream.abort(signal.reason);
-      signal.throwIfAborted();
-      return stream;
-    },
-    reject: async (error) => stream.abort(error),
+    info,
+    accept,
+    reject,
     get dropped() {
       return stream.dropped;
     },

@@ -13,7 +13,7 @@ export function encapStep(context: StepContext): Step {
 }
 
 /** The payload of such a message; throws an `Error` that says what is wrong with it. */
-export function decapPayload(message: Uint8Array): Uint8Array {
+function decapPayload(message: Uint8Array): Uint8Array {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(message));

@@ -11,6 +11,7 @@ import {
   type StreamInfo,
 } from "../lib/stream/stream.ts";
 import { closed } from "./_datagram_stream.ts";
+import { readyCaller } from "./_ready_caller.ts";
 import type { SenderFilter } from "./_sender_filter.ts";
 import { detached, type SharedSocket, type SocketUse } from "./_shared_socket.ts";
 
@@ -71,15 +72,7 @@ export class RecvfromListener implements Listener, AsyncIterator<Incoming> {
     const info: StreamInfo = { protocol, name: formatAddress(remote), local: this.address, remote };
     log.notice("listener.accept", `receiving packet from ${info.name} on ${formatAddress(this.address)}`);
     const stream = new OneDatagramStream(this.#shared.use(), detached(packet), info, maxDatagramBytes);
-    return {
-      info,
-      accept: async (signal) => {
-        if (signal.aborted) stream.abort(signal.reason);
-        signal.throwIfAborted();
-        return stream;
-      },
-      reject: async (error) => stream.abort(error),
-    };
+    return readyCaller(stream);
   }
 }
 

@@ -88,7 +88,7 @@ export const multicastFields = {
 
 type ValuesOf<F extends s.Fieldset> = Partial<s.Values<F>>;
 
-export function ipSocketOptions(spec: ValuesOf<typeof ipSocketFields>): SocketOptions {
+function ipSocketOptions(spec: ValuesOf<typeof ipSocketFields>): SocketOptions {
   return {
     reuseaddr: spec.reuseaddr,
     reuseport: spec.reuseport,

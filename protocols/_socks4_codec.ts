@@ -68,7 +68,7 @@ function refusal(code: number, { host, port }: Socks4Request): ConnectError {
 }
 
 /** The request to connect; a host that is no IPv4 address makes it one of 4A. */
-export function encodeSocks4Request({ host, port, user }: Socks4Request): Uint8Array {
+function encodeSocks4Request({ host, port, user }: Socks4Request): Uint8Array {
   const ip = parseIp(host);
   const head = new Uint8Array([4, 1, port >> 8, port & 255]);
   const userId = utf8.encode(`${user}\0`);

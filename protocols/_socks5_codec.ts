@@ -162,7 +162,7 @@ function encodeLogin(user: string, password: string): Uint8Array {
 }
 
 /** The request to connect. Throws `ConnectError` for a name that does not fit. */
-export function encodeSocks5Request({ host, port }: Socks5Request): Uint8Array {
+function encodeSocks5Request({ host, port }: Socks5Request): Uint8Array {
   const ip = parseIp(host);
   const address = ip
     ? [new Uint8Array([ip.length === 4 ? addressType.ipv4 : addressType.ipv6]), ip]

@@ -3,6 +3,7 @@ import type { StreamListener } from "../lib/driver.ts";
 import type { Log } from "../lib/log.ts";
 import type { Incoming, Listener } from "../lib/protocol.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../lib/stream/stream.ts";
+import { readyCaller } from "./_ready_caller.ts";
 
 /**
  * Accepts only when asked for the next caller, so callers beyond what the consumer takes wait in the backlog. `next`
@@ -39,15 +40,7 @@ export class SocketListener implements Listener, AsyncIterator<Incoming> {
       const local = formatAddress(info.local ?? this.address);
       this.#log.notice("listener.accept", `accepting connection from ${remote} on ${local}`);
     }
-    return {
-      info,
-      accept: async (signal) => {
-        if (signal.aborted) stream.abort(signal.reason);
-        signal.throwIfAborted();
-        return stream;
-      },
-      reject: async () => stream.abort(),
-    };
+    return readyCaller(stream, () => stream.abort());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -20,7 +20,7 @@ export interface LengthPrefixOptions {
 }
 
 /** Splits bytes into messages. A length beyond `maxBytes` is a `LimitError` before anything of it is stored. */
-export class LengthPrefixDecoder implements Decoder {
+class LengthPrefixDecoder implements Decoder {
   readonly #options: LengthPrefixOptions;
   /** Bytes from earlier chunks: of the length while `#need` is unknown, then of the message. */
   readonly #pending = new Accumulator();

@@ -26,7 +26,7 @@ const newline = 10;
 const carriageReturn = 13;
 
 /** Splits bytes at a separator. `onDrop` hears of lines that `strict` leaves out. */
-export class LineDecoder implements Decoder {
+class LineDecoder implements Decoder {
   readonly #options: LineOptions;
   readonly #onDrop: (why: string) => void;
   /** The line's bytes from earlier chunks; while skipping, only as many as may begin a separator. */

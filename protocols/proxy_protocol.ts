@@ -9,6 +9,7 @@ import { afterHandshake } from "../lib/stream/peek.ts";
 import { type ByteStream, formatAddress, type Stream, type StreamInfo } from "../lib/stream/stream.ts";
 import { converse } from "./_dialogue.ts";
 import type { ProxyHeader } from "./_proxy_protocol_codec.ts";
+import { readyCaller } from "./_ready_caller.ts";
 
 /** A caller has this long to send its header. */
 const headerMs = 10_000;
@@ -65,15 +66,7 @@ export const proxyProtocol: Layer<ProxyProtocolSpec> = {
       log.notice("proxy.caller", `${from} speaks for ${formatAddress(result.addresses.source)}`);
     }
     const made = afterHandshake(lower, rest, info);
-    return {
-      info,
-      async accept(signal) {
-        if (signal.aborted) made.abort(signal.reason);
-        signal.throwIfAborted();
-        return made;
-      },
-      reject: async () => made.abort(),
-    };
+    return readyCaller(made, () => made.abort());
   },
 };
 

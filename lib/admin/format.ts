@@ -1,7 +1,6 @@
 /** The ways to lay out a JSON text that `?format=` chooses from: those of npm:format-json, which the original used. */
 
-export const formats = ["plain", "terse", "space", "lines", "diffy"] as const;
-export type Format = typeof formats[number];
+export const formats: readonly string[] = ["plain", "terse", "space", "lines", "diffy"];
 
 /** Text of `value`, which is JSON data (or has `toJSON`). A format nobody knows is `plain`. */
 export function formatJson(value: unknown, format: string | null): string {

@@ -45,7 +45,7 @@ function pathParameter({ method }: Operation, parameter: string): JsonSchema {
 }
 
 /** Schema of each query parameter of an operation. */
-export function queryParameters({ method, query = [] }: Operation): Readonly<Record<string, JsonSchema>> {
+function queryParameters({ method, query = [] }: Operation): Readonly<Record<string, JsonSchema>> {
   return Object.fromEntries([
     ...query.map((parameter) => [parameter, { enum: ["true", "false"] }] as const),
     ...(method === "GET" ? [["format", { enum: [...formats] }] as const] : []),

@@ -81,7 +81,7 @@ const textExamples: Readonly<Record<string, string>> = {
 };
 
 /** `fork`, `retry=3`. */
-export function exampleOption({ name, schema }: OptionEntry): string {
+function exampleOption({ name, schema }: OptionEntry): string {
   if (schema.isSwitch) return schema.notes.default === true ? `${name}=0` : name;
   return `${name}=${exampleValue(schema)}`;
 }

@@ -2,7 +2,7 @@
 import type { Registry } from "../protocol.ts";
 
 export const version = "0.1.0";
-export const releasedOn = "22 Nov 2026 00:00:00";
+const releasedOn = "22 Nov 2026 00:00:00";
 
 /** Features by socat's names, and a type or option whose presence means that we have them. */
 const socatFeatures: readonly (readonly [feature: string, type: string])[] = [

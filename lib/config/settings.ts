@@ -68,7 +68,7 @@ export const denySettings = s.object({
   reason: s.string({ help: "Told to the caller" }),
 });
 
-export const logLevels = [
+const logLevels = [
   "silly",
   "verbose",
   "http",

@@ -11,8 +11,8 @@ export const batchSize = 64;
 export const slotBytes = 64 * 1024;
 
 /** Room per message for UNIX sockets, whose datagrams may be larger, and how many then fit the same memory. */
-export const wideSlotBytes = 512 * 1024;
-export const wideBatchSize = batchSize * slotBytes / wideSlotBytes;
+const wideSlotBytes = 512 * 1024;
+const wideBatchSize = batchSize * slotBytes / wideSlotBytes;
 
 /** `count` message headers over `payload`, cut into slots of equal size. */
 export class MessageBatch {

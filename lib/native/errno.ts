@@ -83,7 +83,7 @@ export const EINPROGRESS = 115;
 export const ECANCELED = 125;
 
 /** `ECONNRESET` for 104; `E200` for a number without a name here. */
-export function errnoName(number: number): string {
+function errnoName(number: number): string {
   return table[number]?.[0] ?? `E${number}`;
 }
 

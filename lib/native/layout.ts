@@ -3,7 +3,6 @@
  * declaration it stands for; `layout_test.ts` checks each against the running kernel.
  */
 
-export const AF_UNSPEC = 0;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;

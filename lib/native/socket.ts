@@ -4,9 +4,9 @@ import type { BoundPath } from "../portable/bound_path.ts";
 import { formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "./constants.ts";
 import { connectError, EACCES, EADDRINUSE } from "./errno.ts";
-import { AF_INET, AF_INET6, sockaddrStorageBytes } from "./layout.ts";
+import { sockaddrStorageBytes } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
-import { decodeSockaddr, encodeSockaddr, familyOf } from "./sockaddr.ts";
+import { decodeSockaddr, encodeSockaddr } from "./sockaddr.ts";
 import { bindPath } from "./unix_path.ts";
 
 /** A new non-blocking socket; the caller owns it. `type` is SOCK_STREAM or SOCK_DGRAM. */
@@ -76,9 +76,3 @@ export function acceptSocket(listener: number): number | { fd: number; remote: S
 export function isWildcard(address: SocketAddress): boolean {
   return address.family !== "unix" && encodeSockaddr(address).subarray(4, 24).every((byte) => byte === 0);
 }
-
-export function isIp(family: number): boolean {
-  return family === AF_INET || family === AF_INET6;
-}
-
-export { familyOf };

@@ -5,8 +5,6 @@ import { L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { sleep } from "../stream/timer.ts";
 
-export const noRetry: Retry = { count: 0, intervalMs: 1000, timeoutMs: 0 };
-
 /** What the options of an address ask for; those of address2 stand in its route. */
 export function retryOf(options: Partial<ConnectOptions> | undefined): Retry {
   const { retry = 0, forever, interval = 1000, backoff, connect_timeout = 0 } = options ?? {};

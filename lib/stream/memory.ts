@@ -22,7 +22,7 @@ interface Failure {
  * One direction of bytes with one reader and one writer, copied through a ring that is allocated at the first write.
  * The writer waits while the ring is full; `read` lends a view as `ByteStream.read` does.
  */
-export class ByteQueue {
+class ByteQueue {
   readonly #capacity: number;
   readonly #name: string;
   #ring: Uint8Array | undefined;

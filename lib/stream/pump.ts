@@ -47,7 +47,7 @@ export interface PumpOptions {
 }
 
 /** A block that becomes a message is at most this large where the target names no limit. */
-export const messageBlockBytes = 65_536;
+const messageBlockBytes = 65_536;
 
 /** Messages to a byte sink are gathered up to this size into one write. */
 const gatherBytes = 65_536;

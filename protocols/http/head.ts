@@ -38,7 +38,7 @@ export interface ResponseHead extends MessageHead {
 }
 
 /** More header lines than this are refused, within whatever size. */
-export const maxHeaderLines = 200;
+const maxHeaderLines = 200;
 
 const lineFeed = 10;
 const carriageReturn = 13;

@@ -197,7 +197,7 @@ export function serverName({ nosni, snihost, commonname, address }: TlsSpec): st
   return name === "" || isIpAddress(name) ? undefined : name;
 }
 
-export function isIpAddress(name: string): boolean {
+function isIpAddress(name: string): boolean {
   return name.includes(":") || /^\d+(\.\d+){3}$/.test(name);
 }
 

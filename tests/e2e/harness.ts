@@ -30,7 +30,7 @@ export const measuredL7mp: Program = {
   ],
 };
 /** The same, with every command line written to a file and started from there. */
-export const l7mpFromFile: Program = { name: "l7mp -c", command: l7mp.command };
+const l7mpFromFile: Program = { name: "l7mp -c", command: l7mp.command };
 export const socat: Program = { name: "socat", command: ["socat"] };
 
 function isL7mp(program: Program): boolean {

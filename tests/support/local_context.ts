@@ -10,7 +10,7 @@ export interface LocalContext extends Context {
 }
 
 /** A driver that makes named pipes with the system's own command; every other call fails the test. */
-export function localDriver(): Driver {
+function localDriver(): Driver {
   return {
     ...fakeDriver(),
     mkfifo(path, mode) {
