@@ -1,25 +1,19 @@
 /** The proxy: owns listeners and sessions, from start to stop. */
 import type { Endpoint, Plan } from "./config/plan.ts";
-import { ConnectError, L7mpError, LimitError, StreamError } from "./errors.ts";
+import { ConnectError, L7mpError, StreamError } from "./errors.ts";
 import type { Context, Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
 import { connect, isBare, listen, prepare } from "./session/open.ts";
 import { contextOf, type SessionEnvironment } from "./session/environment.ts";
 import { asL7mpError, type SessionRecord, stopped } from "./session/record.ts";
-import { type Sequence, Session } from "./session/session.ts";
-import { sessionName } from "./session/session_name.ts";
+import type { Sequence } from "./session/session.ts";
+import { type SessionEvents, Sessions, type Tally, tooMany } from "./session/sessions.ts";
 import { Slots } from "./session/slots.ts";
 import { type ServedListener, servePlanned } from "./session/way.ts";
-import { type Flows, noFlows } from "./stream/relay.ts";
-import { formatAddress, type SocketAddress, type StreamInfo } from "./stream/stream.ts";
-import { after, sleep, type Timer } from "./stream/timer.ts";
+import { formatAddress, type SocketAddress } from "./stream/stream.ts";
+import { sleep } from "./stream/timer.ts";
 
-export interface ProxyEvents {
-  /** A session begins; its way is not known yet. */
-  onSessionStart?(session: Session): void;
-  /** What `Session.toJSON` shows is something else now. */
-  onSessionChange?(session: Session): void;
-  onSessionEnd?(record: SessionRecord, session: Session): void;
+export interface ProxyEvents extends SessionEvents {
   /** A caller was turned away before it became a session. */
   onRefused?(listener: ServedListener, refusal: L7mpError): void;
   /** A listener is bound; `type` is the canonical type name. */
@@ -31,17 +25,8 @@ export interface ProxyOptions extends SessionEnvironment {
   readonly events: ProxyEvents;
 }
 
-export interface ProxyStatistics {
-  readonly sessions: number;
-  readonly ltr: { readonly messages: number; readonly bytes: number };
-  readonly rtl: { readonly messages: number; readonly bytes: number };
-  readonly dropped: number;
-}
-
 /** Datagram listeners refuse callers beyond this many sessions unless `max-children` says otherwise. */
 const datagramSessions = 10_000;
-/** Ended sessions that are kept to be shown; beyond that the oldest go early. */
-const mostTracked = 10_000;
 
 /** A listener that is open, or a connector that makes one session after another. */
 interface Served {
@@ -55,33 +40,14 @@ interface Served {
   done: Promise<L7mpError | undefined>;
 }
 
-/** Goes on when a listener is closed and another of its name is opened. */
-interface Tally {
-  /** Of its sessions, for their names. */
-  nextId: number;
-  /** Sessions that count against `maxSessions`. */
-  active: number;
-}
-
-interface Running {
-  readonly session: Session;
-  readonly done: Promise<SessionRecord>;
-}
-
 export class Proxy {
+  readonly sessions: Sessions;
   readonly #options: ProxyOptions;
   readonly #stopping = new AbortController();
   readonly #served = new Map<string, Served>();
   /** Of listeners that are open, or have sessions. */
   readonly #tallies = new Map<string, Tally>();
-  readonly #sessions = new Map<string, Running>();
-  /** Sessions that have ended and are still shown, oldest first, with what forgets them. */
-  readonly #tracked = new Map<string, { readonly session: Session; readonly timer: Timer }>();
   readonly #shared = new WeakMap<object, unknown>();
-  readonly #totals = { ...noFlows(), dropped: 0 };
-  #sessionEnded = Promise.withResolvers<void>();
-  #cut: StreamError | undefined;
-  #count = 0;
 
   constructor(options: ProxyOptions) {
     const { plan: { listeners }, events } = options;
@@ -91,6 +57,7 @@ export class Proxy {
     };
     const { onListening, onSessionChange } = events;
     this.#options = { ...options, oneListener: listeners.length === 1, onListening, onSessionChange, shared };
+    this.sessions = new Sessions(this.#options, events);
   }
 
   /**
@@ -131,7 +98,7 @@ export class Proxy {
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     }
     const results = await Promise.all([...served, ...this.#served.values()].map(({ done }) => done));
-    await this.#allEnded();
+    await this.sessions.allEnded();
     return { error: results.find((error) => error !== undefined) };
   }
 
@@ -183,7 +150,7 @@ export class Proxy {
     this.#forgetTally(name);
     if (served.listener.endpoint.role === "listen") return await served.free.promise;
     // A connector's sessions go on, but for one that is still looking for its first end.
-    for (const session of this.sessions()) {
+    for (const session of this.sessions.running()) {
       if (session.listener.name === name && !session.connected) session.end(reason);
     }
   }
@@ -198,53 +165,24 @@ export class Proxy {
     return served !== undefined && !served.closing.signal.aborted;
   }
 
-  /** The sessions that are running, in order of creation. */
-  *sessions(): Iterable<Session> {
-    for (const { session } of this.#sessions.values()) yield session;
-  }
-
-  /** Those that have ended and are still shown. */
-  *trackedSessions(): Iterable<Session> {
-    for (const { session } of this.#tracked.values()) yield session;
-  }
-
-  session(name: string): Session | undefined {
-    return this.#sessions.get(name)?.session ?? this.#tracked.get(name)?.session;
-  }
-
-  /** A session that has ended is shown no longer. */
-  forget(name: string): void {
-    this.#tracked.get(name)?.timer.stop();
-    this.#tracked.delete(name);
-  }
-
   /** Stops accepting at once, gives sessions `graceMs` to finish, then aborts them. Resolves when all are gone. */
   async stop(graceMs: number): Promise<void> {
     const reason = new StreamError("stopping", { code: stopped });
     this.#stopping.abort(reason);
     for (const { closing } of this.#served.values()) closing.abort(reason);
-    for (const { timer } of this.#tracked.values()) timer.stop();
-    this.#tracked.clear();
-    const all = this.#allEnded();
-    if (graceMs > 0 && this.#sessions.size > 0) {
+    this.sessions.forgetAll();
+    const all = this.sessions.allEnded();
+    if (graceMs > 0) {
       const finished = new AbortController();
       await Promise.race([all.then(() => finished.abort()), sleep(graceMs, finished.signal).catch(() => {})]);
     }
     this.cut();
-    await this.#allEnded();
+    await this.sessions.allEnded();
   }
 
   /** Aborts the sessions that `stop` is still waiting for. */
   cut(): void {
-    this.#cut = new StreamError("session cut: the process is ending", { code: stopped });
-    for (const { session } of this.#sessions.values()) session.end(this.#cut);
-  }
-
-  /** Totals of all sessions, ended and running, and how many are running; drops are counted when a session ends. */
-  statistics(): ProxyStatistics {
-    const total = { sessions: this.#sessions.size, ...structuredClone(this.#totals) };
-    for (const { session } of this.#sessions.values()) add(total, session.flows);
-    return total;
+    this.sessions.cut();
   }
 
   /** Connects to `endpoint` and leaves at once: is anybody there? Rejects as connecting does. */
@@ -261,10 +199,6 @@ export class Proxy {
   #contextFor(endpoint: Endpoint, signal: AbortSignal): Context {
     const session = { maxMessageBytes: 65_536, direction: "both", oneMessage: false } as const;
     return contextOf({ endpoint, session }, this.#options, undefined, signal, this.#options.log);
-  }
-
-  async #allEnded(): Promise<void> {
-    while (this.#sessions.size > 0) await Promise.all([...this.#sessions.values()].map(({ done }) => done));
   }
 
   async #openAll(
@@ -311,7 +245,7 @@ export class Proxy {
     const callers = new Callers(opened, endpoint, {
       log: this.#options.log,
       signal,
-      sessionEnded: () => this.#sessionEnded.promise,
+      sessionEnded: () => this.sessions.oneEnded(),
       onRefused: (refusal) => this.#options.events.onRefused?.(served.listener, refusal),
     });
     const limit = options?.accept_timeout;
@@ -330,7 +264,7 @@ export class Proxy {
         }
         const refusal = this.#refusal(served, slots, caller);
         if (refusal) {
-          this.#totals.dropped++;
+          this.sessions.countRefused();
           await callers.refuse(caller, refusal);
           continue;
         }
@@ -357,7 +291,7 @@ export class Proxy {
       error.level = "warn";
       return error;
     }
-    return isBare(served.listener.endpoint) ? tooMany(served) : undefined;
+    return isBare(served.listener.endpoint) ? tooMany(served.listener, served.tally) : undefined;
   }
 
   /**
@@ -398,82 +332,11 @@ export class Proxy {
     incoming: Incoming | undefined,
     { slots, sequence }: { readonly slots?: Slots; readonly sequence?: Sequence } = {},
   ): Promise<SessionRecord> {
-    const { listener } = served;
-    const name = this.#nameOf(served, incoming?.info);
-    let counted = false;
-    const count = () => {
-      served.tally.active++;
-      counted = true;
-    };
-    // Behind layers only a caller that has said what it wants takes a place, and can be told that there is none.
-    const admit = () => {
-      const refusal = tooMany(served);
-      if (refusal) throw refusal;
-      count();
-    };
-    const bare = !incoming || isBare(listener.endpoint);
-    const session = new Session({
-      name,
-      listener,
-      environment: this.#options,
-      incoming,
-      sequence,
-      admit: bare ? undefined : admit,
-    });
-    if (bare) count();
-    this.#options.events.onSessionStart?.(session);
-    if (this.#cut) session.end(this.#cut);
-    const done = session.run().then((record) => {
-      if (counted) served.tally.active--;
+    const { listener, tally } = served;
+    const release = () => {
       this.#forgetTally(listener.name);
-      this.#sessions.delete(name);
-      add(this.#totals, session.flows);
-      this.#totals.dropped += record.dropped;
       slots?.release();
-      this.#track(session);
-      this.#sessionEnded.resolve();
-      this.#sessionEnded = Promise.withResolvers();
-      this.#options.events.onSessionEnd?.(record, session);
-      return record;
-    });
-    this.#sessions.set(name, { session, done });
-    return done;
-  }
-
-  #nameOf(served: Served, info: StreamInfo | undefined): string {
-    const { name: listener, endpoint, shown } = served.listener;
-    if (!shown) return `${listener}-${++this.#count}`;
-    const name = sessionName(listener, endpoint, info, served.tally.nextId++);
-    for (let i = 0, free = name;; i++, free = `${name}_${i}`) if (!this.session(free)) return free;
-  }
-
-  #track(session: Session): void {
-    const trackMs = session.listener.shown?.trackMs ?? 0;
-    if (trackMs <= 0 || this.#stopping.signal.aborted) return;
-    for (const [name, { timer }] of this.#tracked) {
-      if (this.#tracked.size < mostTracked) break;
-      timer.stop();
-      this.#tracked.delete(name);
-    }
-    const timer = after(trackMs, () => this.#tracked.delete(session.name));
-    this.#tracked.set(session.name, { session, timer });
-  }
-}
-
-function tooMany({ listener: { maxSessions = Infinity }, tally: { active } }: Served): LimitError | undefined {
-  if (active < maxSessions) return undefined;
-  const error = new LimitError(`too many sessions (max_sessions=${maxSessions})`, {
-    code: "OVERFLOW",
-    status: 503,
-    side: "downstream",
-  });
-  error.level = "info";
-  return error;
-}
-
-function add(total: Flows, flows: Flows): void {
-  for (const way of ["ltr", "rtl"] as const) {
-    total[way].messages += flows[way].messages;
-    total[way].bytes += flows[way].bytes;
+    };
+    return this.sessions.begin({ listener, tally, incoming, sequence, release });
   }
 }

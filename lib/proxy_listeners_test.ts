@@ -153,7 +153,7 @@ Deno.test("Proxy.ended() waits for one-shot listeners, and for those that were o
   await proxy.open([served("two", listening(listener), target)]);
   await near.closeWrite();
   await peers[0]!.closeWrite();
-  await until(() => [...proxy.sessions()].length === 0);
+  await until(() => [...proxy.sessions.running()].length === 0);
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert(!over);
   await proxy.stop(0);

@@ -88,10 +88,10 @@ Deno.test("Proxy with fork serves many callers, and a failed one harms no other"
   const clients = [caller(), caller()] as const;
   listener.push(...clients);
   await until(() => peers.length === 2);
-  assertEquals(proxy.statistics().sessions, 2);
+  assertEquals(proxy.sessions.totals().sessions, 2);
   clients[0].peer.abort(new Error("gone"));
   assertEquals(await echoOnce(clients[1].peer, peers[1]!), "ping");
-  await until(() => proxy.statistics().sessions === 0);
+  await until(() => proxy.sessions.totals().sessions === 0);
   assertEquals(errors().length, 1);
   assertStringIncludes(errors()[0]!, "Connection reset by peer (downstream");
   await proxy.stop(0);
@@ -184,7 +184,7 @@ Deno.test("Proxy drops and counts what comes from further senders of datagrams t
   const senders = [caller(), caller("127.0.0.1", 7), caller("127.0.0.1", 8)] as const;
   listener.push(...senders);
   await until(() => senders[2].refused !== undefined);
-  const { sessions, dropped } = proxy.statistics();
+  const { sessions, dropped } = proxy.sessions.totals();
   assertEquals([sessions, dropped], [1, 2]);
   // Any datagram may be another sender's: one warning a minute.
   assertEquals(lines.filter((line) => line.startsWith("W ")), [
@@ -308,7 +308,7 @@ Deno.test("Proxy with fork and max-children on a connector has up to so many ses
   const { proxy, records } = proxyOf(plannedListener(endpoint, target));
   const running = proxy.run();
   await until(() => peers.length === 2);
-  assertEquals(proxy.statistics().sessions, 2);
+  assertEquals(proxy.sessions.totals().sessions, 2);
   // Many intervals later there are still no more.
   await new Promise((resolve) => setTimeout(resolve, 20));
   assertEquals(clients.length, 2);
@@ -394,7 +394,7 @@ Deno.test("Proxy serves one caller after another on a connection of a sequential
   assertEquals(await heard(target, 3), "caller 1");
   assertEquals(await heard(target, 4), "caller 2");
   while (seen.waiting < 2) await new Promise((resolve) => setTimeout(resolve));
-  assertEquals(proxy.statistics().sessions, 0, "waiting is no session");
+  assertEquals(proxy.sessions.totals().sessions, 0, "waiting is no session");
   await proxy.stop(0);
   await running;
   assertEquals(await second.peer.read(), null, "stopping closes a connection that waits");

@@ -231,7 +231,7 @@ class ConfiguredService implements Service {
       get clusters() {
         return control.clusters;
       },
-      sessions: () => proxy.sessions(),
+      sessions: () => proxy.sessions.running(),
       isUp: (name) => proxy.serves(name),
     }, { version });
     try {

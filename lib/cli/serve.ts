@@ -63,7 +63,7 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
   const tap = (format: DumpFormat) => dumpTap({ format, write: (block) => standardError.write(block) });
   const proxy = new Proxy({ plan, driver, log, tap, ...settingsOf(given), ...service.options, events });
   const statistics = (withSessions: boolean) => {
-    for (const line of statisticsLines(proxy.statistics(), withSessions)) asked.info("statistics", line);
+    for (const line of statisticsLines(proxy.sessions.totals(), withSessions)) asked.info("statistics", line);
   };
   const ending = new Ending(proxy, { log, graceMs: many ? graceMs : 0, exitClass, cutLimitMs });
   const releaseSignals = handleSignals({

@@ -135,19 +135,19 @@ export class RunningControl implements Control, AsyncDisposable {
 
   sessions(): readonly SessionView[] {
     const { proxy } = this.#options;
-    return [...proxy.trackedSessions(), ...proxy.sessions()].filter(isShown).sort((a, b) => a.start - b.start);
+    return [...proxy.sessions.tracked(), ...proxy.sessions.running()].filter(isShown).sort((a, b) => a.start - b.start);
   }
 
   session(name: string): SessionView | undefined {
-    const session = this.#options.proxy.session(name);
+    const session = this.#options.proxy.sessions.get(name);
     return session && isShown(session) ? session : undefined;
   }
 
   endSession(name: string): boolean {
-    const session = this.#options.proxy.session(name);
+    const session = this.#options.proxy.sessions.get(name);
     if (!session || !isShown(session)) return false;
     session.end(deletedOnRequest("session"));
-    this.#options.proxy.forget(name);
+    this.#options.proxy.sessions.forget(name);
     return true;
   }
 
@@ -340,7 +340,7 @@ export class RunningControl implements Control, AsyncDisposable {
 
   #end({ listeners, clusters, endpoints }: Effects): void {
     if (listeners.size + clusters.size + endpoints.size === 0) return;
-    for (const session of this.#options.proxy.sessions()) {
+    for (const session of this.#options.proxy.sessions.running()) {
       if (!isShown(session)) continue;
       if (listeners.has(session.listener.name)) session.end(deletedOnRequest("listener"));
       if ([...clusters].some((name) => session.uses(name))) session.end(deletedOnRequest("cluster"));

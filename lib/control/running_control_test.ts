@@ -102,7 +102,7 @@ Deno.test("reload() keeps the sessions of a listener that changes, and they coun
   const second = gateway.net.call(1);
   assertEquals((await second.refused).status, 503);
   await first.peer.closeWrite();
-  await until(() => gateway.proxy.statistics().sessions === 0);
+  await until(() => gateway.proxy.sessions.totals().sessions === 0);
   await echoes(gateway.net.call(1).peer, "three");
 });
 
@@ -345,7 +345,7 @@ Deno.test("sessions() is in order of creation, ended ones that are still shown a
   const second = await call();
   await call();
   await second.closeWrite();
-  await until(() => gateway.proxy.statistics().sessions === 2);
+  await until(() => gateway.proxy.sessions.totals().sessions === 2);
   assertEquals(gateway.control.sessions().map(({ name }) => name), names);
 });
 
