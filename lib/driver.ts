@@ -51,8 +51,9 @@ export interface DatagramSocketOptions extends SocketOptions {
 export interface PathOptions {
   /** Permission bits, in force before the path accepts anybody. */
   readonly mode?: number;
-  readonly user?: string;
-  readonly group?: string;
+  /** Numbers, as `Driver.accountNumber` gives them. */
+  readonly user?: number;
+  readonly group?: number;
   /** Remove whatever stands there before binding. */
   readonly unlinkEarly?: boolean;
   /** Remove a socket nobody answers on. */
@@ -117,6 +118,8 @@ export interface DatagramTarget {
 /** What a foreign descriptor is. */
 export type DescriptorKind = "file" | "pipe" | "terminal" | "stream-socket" | "datagram-socket" | "directory" | "other";
 
+export type AccountKind = "user" | "group";
+
 export interface Driver {
   readonly name: "native" | "portable";
   /** Connects one address. Cancelled by `signal` (rejects with its reason). */
@@ -143,6 +146,8 @@ export interface Driver {
     fd: number,
     options: { name: string; direction: "read" | "write" | "both"; keepOpen: boolean; shared?: boolean },
   ): Stream;
+  /** The number of the user or group called `name`; undefined where there is none. */
+  accountNumber(kind: AccountKind, name: string): number | undefined;
   /** Makes a named pipe. `EEXIST` when the path is there. */
   mkfifo(path: string, mode: number): void;
   /** Ends standard output for its reader (fd 1 becomes /dev/null). */

@@ -1,6 +1,8 @@
 /** Options of everything that has a path in the file system (addresses.md 5.6), and how they are carried out. */
+import type { Driver } from "../lib/driver.ts";
 import { ConnectError, systemFault } from "../lib/errors.ts";
 import * as s from "../lib/schema.ts";
+import { accountNumber } from "./_accounts.ts";
 
 const group = "files";
 
@@ -61,25 +63,15 @@ export function underUmask<T>(umask: number | undefined, make: () => T): T {
 }
 
 /** What has to happen to `path` before it is opened. */
-export function prepare(path: string, options: OwnershipOptions): void {
+export function prepare(path: string, options: OwnershipOptions, driver: Driver): void {
   if (options.unlink || options.unlink_early) removeIfThere(path);
-  setOwnership(path, { mode: options.mode_early, user: options.user_early, group: options.group_early });
+  setOwnership(path, { mode: options.mode_early, user: options.user_early, group: options.group_early }, driver);
 }
 
 /** What has to happen to `path` once it is open. */
-export function settle(path: string, options: OwnershipOptions): void {
-  setOwnership(path, options);
+export function settle(path: string, options: OwnershipOptions, driver: Driver): void {
+  setOwnership(path, options, driver);
   if (options.unlink_late) removeIfThere(path);
-}
-
-/** Whether there are the users and groups that `options` name. Throws a `ConnectError`. */
-export function checkAccounts(options: OwnershipOptions): void {
-  for (const key of ["user", "user_early", "group", "group_early"] as const) {
-    const name = options[key];
-    if (name === undefined) continue;
-    if (key.startsWith("user")) accountNumber("/etc/passwd", name, "user");
-    else accountNumber("/etc/group", name, "group");
-  }
 }
 
 /** Removes `path`; a missing one is well. Throws a `ConnectError`. */
@@ -94,27 +86,19 @@ export function removeIfThere(path: string): void {
 /** Sets permissions and owner of `path`, as far as given. Throws a `ConnectError`. */
 export function setOwnership(
   path: string,
-  { mode, user, group }: { readonly mode?: number; readonly user?: string; readonly group?: string },
+  options: Pick<OwnershipOptions, "mode" | "user" | "group">,
+  driver: Driver,
 ): void {
+  const user = accountNumber("user", options.user, driver);
+  const group = accountNumber("group", options.group, driver);
+  let call = "chown";
   try {
-    if (user !== undefined || group !== undefined) {
-      const uid = user === undefined ? null : accountNumber("/etc/passwd", user, "user");
-      Deno.chownSync(path, uid, group === undefined ? null : accountNumber("/etc/group", group, "group"));
-    }
-    if (mode !== undefined) Deno.chmodSync(path, mode);
+    if (user !== undefined || group !== undefined) Deno.chownSync(path, user ?? null, group ?? null);
+    call = "chmod";
+    if (options.mode !== undefined) Deno.chmodSync(path, options.mode);
   } catch (error) {
-    throw error instanceof ConnectError ? error : failed(`${mode === undefined ? "chown" : "chmod"}("${path}")`, error);
+    throw failed(`${call}("${path}")`, error);
   }
-}
-
-/** The number of a user or group given by name or number. */
-function accountNumber(file: string, name: string, what: "user" | "group"): number {
-  if (/^\d+$/.test(name)) return Number(name);
-  for (const line of Deno.readTextFileSync(file).split("\n")) {
-    const [account, , number] = line.split(":");
-    if (account === name && number !== undefined) return Number(number);
-  }
-  throw new ConnectError(`option "${what}": no such ${what} "${name}"`, { code: "ENOENT", retryable: false });
 }
 
 /** A `ConnectError` that names the call. Missing files and permissions do not change by trying again soon. */

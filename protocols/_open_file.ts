@@ -36,19 +36,19 @@ export function checkAccess(spec: OpenOptions, { direction }: { readonly directi
 }
 
 /** Who opens: which way, and until when it waits for the peer of a named pipe. */
-type Opener = Pick<Context, "direction" | "signal">;
+type Opener = Pick<Context, "direction" | "signal" | "driver">;
 
 /**
  * Opens `path`, carries out the options around it and returns its handle. Rejects with a `ConnectError` such as
  * `open("/x", O_WRONLY|O_CREAT): Permission denied`, or with the signal's reason; nothing stays open then.
  */
-export async function openFile(path: string, given: FileSpec, { direction, signal }: Opener): Promise<Handle> {
+export async function openFile(path: string, given: FileSpec, { direction, signal, driver }: Opener): Promise<Handle> {
   const access = accessOf(given, direction);
   // The runtime does not open with O_TRUNC and O_APPEND at once.
   const cut = access.write && given.append && given.trunc;
   const spec = cut ? { ...given, trunc: false, ftruncate: given.ftruncate ?? 0 } : given;
   const where = inFolder(path, spec.chdir);
-  prepare(where, spec);
+  prepare(where, spec, driver);
   signal.throwIfAborted();
   const wake = () => wakeOpen(where);
   signal.addEventListener("abort", wake, { once: true });
@@ -68,7 +68,7 @@ export async function openFile(path: string, given: FileSpec, { direction, signa
       begun = !isFifo;
     }
     await file.place(spec);
-    settle(where, spec);
+    settle(where, spec, driver);
   } catch (error) {
     file.close();
     if (writer !== file) writer.close();

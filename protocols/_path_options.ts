@@ -1,9 +1,10 @@
 /** Settings of UNIX sockets: the path or abstract name, and who owns the path. */
-import type { PathOptions } from "../lib/driver.ts";
+import type { Driver, PathOptions } from "../lib/driver.ts";
 import { ConfigError } from "../lib/errors.ts";
 import type { AddressType } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import type { SocketAddress } from "../lib/stream/stream.ts";
+import { accountNumber } from "./_accounts.ts";
 
 /** `sun_path` has 108 bytes; one is the final NUL of a path or the leading NUL of an abstract name. */
 const maxPathBytes = 107;
@@ -70,11 +71,11 @@ export function unixAddress(path: string, spec: PathSpec): SocketAddress {
 }
 
 /** What the driver is to do with a path we bind. */
-export function pathOptions(spec: PathSpec): PathOptions {
+export function pathOptions(spec: PathSpec, driver: Driver): PathOptions {
   return {
     mode: spec.mode ?? (spec.umask === undefined ? undefined : 0o777 & ~spec.umask),
-    user: spec.user,
-    group: spec.group,
+    user: accountNumber("user", spec.user, driver),
+    group: accountNumber("group", spec.group, driver),
     unlinkEarly: spec.unlink_early,
     unlinkStale: spec.unlink_stale ?? spec.fork ?? false,
     unlinkClose: spec.unlink_late ? false : spec.unlink_close ?? true,

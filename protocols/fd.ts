@@ -28,8 +28,7 @@ export const fd: Protocol<s.SpecOf<typeof fdSpec>> = {
       driver.descriptorKind(fd!);
     } catch (error) {
       if (!(error instanceof L7mpError) || error.code !== "EBADF") throw error;
-      const text =
-        `FD:${fd}: Bad file descriptor; it must be open when the program starts, as by ${fd}<FILE in a shell`;
+      const text = `Bad file descriptor; it must be open when the program starts, as by ${fd}<FILE in a shell`;
       throw new ConnectError(text, { code: error.code, retryable: false, cause: error });
     }
   },

@@ -4,8 +4,8 @@ import type { Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { byteEcho } from "../lib/stream/memory.ts";
 import type { ByteStream } from "../lib/stream/stream.ts";
+import { checkAccounts } from "./_accounts.ts";
 import {
-  checkAccounts,
   failed,
   inFolder,
   openOptions,
@@ -46,7 +46,7 @@ async function openNamed(name: string, spec: PipeSpec, context: Context): Promis
   const unlink_close = spec.unlink_close ?? made;
   try {
     // Before opening, which may wait for those who are let in by it; mkfifo's mode was cut by the process's umask.
-    if (made) setOwnership(path, spec);
+    if (made) setOwnership(path, spec, context.driver);
     const found = await Deno.stat(path);
     if (!found.isFifo) throw failed(`open("${name}")`, new Error("Not a named pipe"));
     const flags = { ...spec, unlink: false, unlink_early: false, unlink_close };

@@ -3,6 +3,7 @@ import { ConnectError } from "../lib/errors.ts";
 import type { AddressType, Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../lib/stream/stream.ts";
+import { checkAccounts } from "./_accounts.ts";
 import { withAdvice } from "./_errors.ts";
 import {
   abstractForm,
@@ -57,7 +58,7 @@ async function connectStream(spec: UnixClientSpec, context: Context): Promise<By
   const local = spec.bind === undefined ? undefined : unixAddress(spec.bind, spec);
   const { driver, log, signal } = context;
   log.notice("connect.open", `opening connection to ${formatAddress(remote)}`);
-  const options = { rcvbuf: spec.rcvbuf, sndbuf: spec.sndbuf, local, localPath: local && pathOptions(spec) };
+  const options = { rcvbuf: spec.rcvbuf, sndbuf: spec.sndbuf, local, localPath: local && pathOptions(spec, driver) };
   const stream = await withAdvice(remote, () => driver.connectStream(remote, options, signal));
   if (local) await unlinkLate(spec, local);
   const from: SocketAddress = stream.info.local ?? { family: "unix", path: "" };
@@ -85,13 +86,14 @@ export const unix: Protocol<UnixSpec> = {
     checkPathOptions(role === "listen" ? spec.filename : spec.bind, spec);
   },
 
+  prepare: checkAccounts,
   connect: connectStream,
 
   async listen(spec, context) {
     const local = unixAddress(spec.filename!, spec);
     const socket = await withAdvice(local, () =>
       context.driver.listenStream(local, {
-        ...pathOptions(spec),
+        ...pathOptions(spec, context.driver),
         rcvbuf: spec.rcvbuf,
         sndbuf: spec.sndbuf,
         backlog: spec.backlog ?? defaultBacklog,
@@ -114,6 +116,7 @@ export const unixClient: Protocol<UnixClientSpec> = {
     checkPathOptions(spec.bind, spec);
   },
 
+  prepare: checkAccounts,
   async connect(spec, context) {
     try {
       return await connectStream(spec, context);

@@ -4,6 +4,7 @@ import { ConfigError } from "../lib/errors.ts";
 import type { AddressType, Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
+import { checkAccounts } from "./_accounts.ts";
 import { SocketDatagramStream, warnOfDrops } from "./_datagram_stream.ts";
 import { withAdvice } from "./_errors.ts";
 import {
@@ -58,7 +59,7 @@ export async function connectUnixDatagram(
   const name = formatAddress(remote);
   context.log.notice("connect.open", `opening connection to ${name}`);
   const onDrop = warnOfDrops(context.log, name, undefined);
-  const options = { ...pathOptions(spec), rcvbuf: spec.rcvbuf, sndbuf: spec.sndbuf };
+  const options = { ...pathOptions(spec, context.driver), rcvbuf: spec.rcvbuf, sndbuf: spec.sndbuf };
   const socket = await withAdvice(remote, () => context.driver.openDatagram({ local, remote, onDrop }, options));
   if (local) await unlinkLate(spec, local);
   context.log.notice("connect.done", `successfully connected from local address ${formatAddress(socket.local)}`);
@@ -69,7 +70,7 @@ export async function connectUnixDatagram(
 async function openReceiver(spec: UnixReceiverSpec, context: Context): Promise<DatagramSocket> {
   const local = unixAddress(spec.filename!, spec);
   const onDrop = warnOfDrops(context.log, "its sender", undefined);
-  const options = { ...pathOptions(spec), rcvbuf: spec.rcvbuf, sndbuf: spec.sndbuf };
+  const options = { ...pathOptions(spec, context.driver), rcvbuf: spec.rcvbuf, sndbuf: spec.sndbuf };
   const socket = await withAdvice(local, () => context.driver.openDatagram({ local, onDrop }, options));
   await unlinkLate(spec, local);
   return socket;
@@ -93,6 +94,7 @@ export const unixSendto: Protocol<UnixSendtoSpec> = {
     if (spec.bind !== undefined) checkPath("UNIX-SENDTO", spec.bind, "bind");
     checkPathOptions(spec.bind, spec);
   },
+  prepare: checkAccounts,
   connect: (spec, context) => connectUnixDatagram("UNIX-SENDTO", spec, context),
 };
 
@@ -116,6 +118,7 @@ export const unixRecv: Protocol<UnixReceiverSpec> = {
   end: "none",
   spec: receiverSpec,
   check: (spec) => checkReceiver("UNIX-RECV", spec),
+  prepare: checkAccounts,
   async connect(spec, context) {
     const socket = await openReceiver(spec, context);
     const name = formatAddress(socket.local);
@@ -138,6 +141,7 @@ export const unixRecvfrom: Protocol<UnixReceiverSpec> = {
   end: "none",
   spec: receiverSpec,
   check: (spec) => checkReceiver("UNIX-RECVFROM", spec),
+  prepare: checkAccounts,
   async listen(spec, context) {
     checkDriver("UNIX-RECVFROM", context);
     const shared = new SharedSocket(await openReceiver(spec, context));

@@ -2,6 +2,7 @@
 import type { Driver } from "../driver.ts";
 import { ConfigError } from "../errors.ts";
 import { resolve } from "../resolve.ts";
+import { accountNumber } from "./account.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { DatagramArena } from "./datagram_arena.ts";
 import { openDatagram } from "./datagram_socket.ts";
@@ -38,6 +39,7 @@ export function openNativeDriver(): Driver {
     resolve,
     descriptorKind,
     adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, shared),
+    accountNumber,
     mkfifo,
     closeStdout,
     close() {

@@ -1,16 +1,17 @@
 /** Binding a socket to a path in the file system. */
 import type { PathOptions } from "../driver.ts";
-import { ConfigError, ConnectError } from "../errors.ts";
+import type { ConnectError } from "../errors.ts";
 import { BoundPath } from "../portable/bound_path.ts";
 import { formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { connectError, ECONNREFUSED, ENOENT } from "./errno.ts";
-import { AF_UNIX, group, passwd } from "./layout.ts";
+import { AF_UNIX } from "./layout.ts";
 import { cString, errno, libc } from "./libc.ts";
 import { bindError, openSocket } from "./socket.ts";
 
 /** Nobody may connect between `bind` and `chmod`. */
 const closedUmask = 0o177;
 
+/** chown(2): -1 leaves it. */
 const keep = 0xffff_ffff;
 
 /** Binds `fd` to a path under the rules of `PathOptions`. `bytes` is the encoded address. */
@@ -22,9 +23,9 @@ export function bindPath(
   options: PathOptions,
 ): BoundPath {
   const path = cString(address.path);
+  const { user, group } = options;
   if (options.unlinkEarly) removePath(address);
   else if (options.unlinkStale && isStale(address, bytes, type)) removePath(address);
-  const owner = ownerOf(options);
 
   const umask = libc.umask(closedUmask);
   const result = libc.bind(fd, bytes, bytes.length);
@@ -34,7 +35,9 @@ export function bindPath(
 
   const bound = new BoundPath(address.path, options.unlinkClose);
   try {
-    if (owner && libc.chown(path, owner.user, owner.group) < 0) throw failed("chown", address);
+    if ((user !== undefined || group !== undefined) && libc.chown(path, user ?? keep, group ?? keep) < 0) {
+      throw failed("chown", address);
+    }
     if (libc.chmod(path, options.mode ?? (0o777 & ~umask)) < 0) throw failed("chmod", address);
   } catch (error) {
     bound.remove();
@@ -68,25 +71,4 @@ function isSocket(path: string): boolean {
 
 function failed(call: string, address: SocketAddress): ConnectError {
   return connectError(call, formatAddress(address), errno());
-}
-
-/** Numbers for chown of a user and a group given by name or number; undefined where neither is given. */
-function ownerOf(options: PathOptions): { user: number; group: number } | undefined {
-  if (options.user === undefined && options.group === undefined) return undefined;
-  return {
-    user: options.user === undefined ? keep : lookUp("user", options.user, libc.getpwnam, passwd.uid),
-    group: options.group === undefined ? keep : lookUp("group", options.group, libc.getgrnam, group.gid),
-  };
-}
-
-function lookUp(
-  what: string,
-  name: string,
-  find: (name: Uint8Array<ArrayBuffer>) => Deno.PointerValue,
-  offset: number,
-): number {
-  if (/^\d+$/.test(name)) return Number(name);
-  const entry = find(cString(name));
-  if (entry === null) throw new ConfigError(`there is no ${what} "${name}"`);
-  return new Deno.UnsafePointerView(entry).getUint32(offset);
 }

@@ -1,6 +1,7 @@
 /** The portable driver: what the runtime alone can do, on every system it runs on. */
 import type { Driver } from "../driver.ts";
 import { resolve } from "../resolve.ts";
+import { accountNumber } from "./account.ts";
 import { openDatagram } from "./datagram_socket.ts";
 import { adoptDescriptor, descriptorKind, mkfifo } from "./descriptor.ts";
 import { listenStream } from "./listener.ts";
@@ -23,6 +24,7 @@ export function openPortableDriver(): Driver {
     resolve,
     descriptorKind,
     adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, owned),
+    accountNumber,
     mkfifo,
     closeStdout() {},
     close() {

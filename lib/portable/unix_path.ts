@@ -1,6 +1,5 @@
 /** Binding a socket to a path in the file system, whose mode and owner are right before anybody can connect. */
 import type { PathOptions } from "../driver.ts";
-import { ConnectError, systemFault } from "../errors.ts";
 import type { SocketAddress } from "../stream/stream.ts";
 import { BoundPath } from "./bound_path.ts";
 import { connectError } from "./errors.ts";
@@ -45,16 +44,15 @@ export function bindPath<T>(
     Deno.umask(umask);
   }
   const path = new BoundPath(address.path, options.unlinkClose);
+  const { user, group } = options;
+  let call = "chown";
   try {
-    if (options.user !== undefined || options.group !== undefined) {
-      const uid = options.user === undefined ? null : numberOf("/etc/passwd", "user", options.user);
-      const gid = options.group === undefined ? null : numberOf("/etc/group", "group", options.group);
-      Deno.chownSync(address.path, uid, gid);
-    }
+    if (user !== undefined || group !== undefined) Deno.chownSync(address.path, user ?? null, group ?? null);
+    call = "chmod";
     Deno.chmodSync(address.path, options.mode ?? (0o777 & ~umask));
   } catch (error) {
     path.remove();
-    throw error instanceof ConnectError ? error : connectError("chmod", address, error);
+    throw connectError(call, address, error);
   }
   return { socket, path };
 }
@@ -65,20 +63,4 @@ function remove(address: UnixAddress): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw connectError("unlink", address, error);
   }
-}
-
-/** The number of a user or group given by name or number. */
-function numberOf(file: string, what: string, name: string): number {
-  if (/^\d+$/.test(name)) return Number(name);
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(file);
-  } catch (error) {
-    throw new ConnectError(`open("${file}"): ${systemFault(error).text}`, { retryable: false, cause: error });
-  }
-  for (const line of text.split("\n")) {
-    const [account, , number] = line.split(":");
-    if (account === name && number !== undefined) return Number(number);
-  }
-  throw new ConnectError(`there is no ${what} "${name}"`, { retryable: false });
 }

@@ -1,7 +1,7 @@
 /** Opens a planned endpoint: its protocol, the layers on top, and the options that change how it ends. */
 import type { Endpoint, PlannedLayer } from "../config/plan.ts";
 import { isWrapper } from "../config/stack.ts";
-import { ConfigError, ConnectError } from "../errors.ts";
+import { ConfigError, ConnectError, L7mpError } from "../errors.ts";
 import type { Context, Incoming, Listener } from "../protocol.ts";
 import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
 import type { Stream } from "../stream/stream.ts";
@@ -78,7 +78,7 @@ export function isBare({ layers }: Endpoint): boolean {
 
 /**
  * Lets the protocol and the layers of `endpoint` look around, get ready and warn; once, before anything of it opens.
- * Rejects with a `ConfigError` or a `ConnectError`.
+ * Rejects with a `ConfigError` or a `ConnectError`, which names the address.
  */
 export async function prepare(endpoint: Endpoint, context: Context): Promise<void> {
   if ("dual" in endpoint.source) {
@@ -86,7 +86,12 @@ export async function prepare(endpoint: Endpoint, context: Context): Promise<voi
     await prepare(read, context);
     await prepare(write, context);
   } else {
-    endpoint.source.protocol.prepare?.(endpoint.source.spec, context);
+    try {
+      endpoint.source.protocol.prepare?.(endpoint.source.spec, context);
+    } catch (error) {
+      if (error instanceof L7mpError) error.message = `${endpoint.name}: ${error.message}`;
+      throw error;
+    }
   }
   const role = endpoint.role === "listen" ? "listen" : "connect";
   for (const [i, { layer, spec }] of endpoint.layers.entries()) {

@@ -497,6 +497,22 @@ const tests: Readonly<Record<string, Test>> = {
     listener.close();
     assert((await Deno.lstat(address.path)).isSocket);
   },
+  "a path gets the owner and the group it is to have, each by itself too": async (scene) => {
+    // Others may give away nothing.
+    if (Deno.uid() !== 0) return;
+    for (const { user, group } of [{ user: 1 }, { group: 2 }, { user: 3, group: 4 }, {}]) {
+      const address = unixPath(scene, `socket${user}${group}`);
+      await listen(scene, address, { user, group });
+      const { uid, gid, mode } = await Deno.lstat(address.path);
+      assertEquals([uid, gid, mode! & 0o777], [user ?? 0, group ?? Deno.gid(), 0o777 & ~Deno.umask()]);
+    }
+  },
+  "users and groups have numbers, and unknown ones none": async (scene) => {
+    assertEquals(scene.driver.accountNumber("user", "root"), 0);
+    assertEquals(scene.driver.accountNumber("group", "daemon"), 1);
+    assertEquals(scene.driver.accountNumber("user", "nosuchuser"), undefined);
+    assertEquals(scene.driver.accountNumber("group", "nosuchgroup"), undefined);
+  },
   "a path that is too long is a configuration error naming the limit": async (scene) => {
     const address: SocketAddress = { family: "unix", path: `/tmp/${"x".repeat(110)}` };
     const error = await rejection(scene.driver.listenStream(address, { backlog: 1 }));

@@ -65,3 +65,28 @@ acceptance("5.6", "an unknown owner is found before the file is created", async 
   await run.out(["-u", "-", `OPEN:${run.path("f")},creat,user=nosuchuser`], options);
   assertEquals([...Deno.readDirSync(run.dir)], []);
 }, both);
+
+for (const driver of ["native", "portable"]) {
+  acceptance(
+    "5.6",
+    `an unknown owner of a socket is found before anything is bound or removed (${driver})`,
+    async (run) => {
+      const [path, other] = [run.path("s"), run.path("other")];
+      await Deno.writeTextFile(path, "precious");
+      for (const type of ["UNIX-LISTEN", "UNIX-RECV"]) {
+        const stderr = new RegExp(` E ${type}:${path}: option "group": no such group "nosuch"`);
+        await run.out([`--driver=${driver}`, "-u", `${type}:${path},unlink-early,group=nosuch`, `CREATE:${other}`], {
+          code: 1,
+          stderr,
+        });
+      }
+      const stderr = new RegExp(` E UNIX-LISTEN:${other}: option "user": no such user "nosuch"`);
+      await run.out([`--driver=${driver}`, `UNIX-LISTEN:${path},unlink-early`, `UNIX-LISTEN:${other},user=nosuch`], {
+        code: 1,
+        stderr,
+      });
+      assertEquals(await Deno.readTextFile(path), "precious");
+      assertEquals([...Deno.readDirSync(run.dir)].map(({ name }) => name), ["s"]);
+    },
+  );
+}

@@ -1,5 +1,6 @@
 /** A driver whose sockets a test plays, and a context to call plug-ins with. */
 import type { DatagramSocket, DatagramTarget, Driver, Packet, Peer, StreamListener } from "../../lib/driver.ts";
+import { accountNumber } from "../../lib/portable/account.ts";
 import { Log } from "../../lib/log.ts";
 import type { Context } from "../../lib/protocol.ts";
 import type { ByteStream, Datagram, SocketAddress } from "../../lib/stream/stream.ts";
@@ -105,6 +106,7 @@ export function fakeDriver(answers: FakeAnswers = {}): FakeDriver {
     },
     descriptorKind: unused,
     adoptDescriptor: unused,
+    accountNumber,
     mkfifo: unused,
     closeStdout: unused,
     close: () => {},
