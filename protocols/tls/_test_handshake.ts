@@ -98,3 +98,15 @@ export async function serverFault(client: Settings, server: Settings): Promise<{
 export function factsOf(stream: Stream): TlsFacts {
   return stream.info.facts!.tls as TlsFacts;
 }
+
+/** A TLS server that is not ours: it looks at nothing. Resolves when its connection is gone. */
+export async function serveRaw(lower: ByteStream, options: Readonly<Record<string, unknown>>): Promise<void> {
+  const { TLSSocket } = await import("node:tls");
+  const { toDuplex } = await import("../../lib/stream/duplex.ts");
+  const { duplex } = await toDuplex(lower);
+  const socket = new TLSSocket(duplex, { isServer: true, ...options });
+  socket.on("error", () => {});
+  await new Promise<void>((resolve) => socket.on("close", () => resolve()).on("end", () => resolve()));
+  socket.destroy();
+  duplex.destroy();
+}

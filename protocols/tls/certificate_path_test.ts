@@ -2,7 +2,22 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals, assertMatch } from "@std/assert";
 import { X509Certificate } from "node:crypto";
-import { certificates, clientFault, connected, good, release, serverFault, test, trusting } from "./_test_handshake.ts";
+import { bytePair } from "../../lib/stream/memory.ts";
+import { testContext } from "../../tests/support/context.ts";
+import { tls } from "./tls.ts";
+import {
+  certificates,
+  clientFault,
+  connected,
+  factsOf,
+  good,
+  release,
+  serveRaw,
+  serverFault,
+  specOf,
+  test,
+  trusting,
+} from "./_test_handshake.ts";
 import { Anchors, formatFault } from "./certificate_path.ts";
 
 const version = "X509_VERSION";
@@ -91,4 +106,16 @@ test("client() goes through an issuer in between", async () => {
   const both = `${certificates.text("below-both.pem")}\n${certificates.text("intermediate.pem")}`;
   Deno.writeTextFileSync(certificates.path("below-chain.pem"), both);
   (await connected(trusting, { cert: "below-chain.pem" })).release();
+});
+
+test("client() with verify=0 takes a server whose chain cannot be read, and knows nothing of it", async () => {
+  const unreadable = withoutTimes("intermediate.pem").toBase64();
+  const chain = `-----BEGIN CERTIFICATE-----\n${unreadable}\n-----END CERTIFICATE-----\n`;
+  const [pem, key] = ["server.pem", "server.key"].map((name) => certificates.text(name));
+  const [near, far] = bytePair();
+  const serving = serveRaw(far, { cert: pem + chain, key });
+  const stream = await tls.client!(near, specOf({ address: "localhost", verify: false }), testContext());
+  assertEquals(factsOf(stream).peer, undefined);
+  stream.abort();
+  await serving;
 });

@@ -32,23 +32,31 @@ export interface PeerFacts {
 
 /** Facts about the connection of `socket`, on top of those of the stream below. */
 export function infoOf(socket: TLSSocket, lower: StreamInfo): StreamInfo {
-  const certificate = certificateOf(socket);
+  const peer = peerOf(socket);
   const tls: TlsFacts = {
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher()?.name ?? "",
     alpn: socket.alpnProtocol || "",
     sni: (socket as { servername?: string | null }).servername || "",
-    ...(certificate && {
-      peer: {
-        subject: partsOf(socket.getPeerX509Certificate()?.subject),
-        issuer: partsOf(socket.getPeerX509Certificate()?.issuer),
-        names: namesOf(certificate),
-        fingerprint: fingerprintOf(certificate),
-      },
-    }),
+    ...(peer && { peer }),
   };
   const { local, remote, halfCloses, facts } = lower;
   return { protocol: "TLS", name: `TLS ${lower.name}`, local, remote, halfCloses, facts: { ...facts, tls } };
+}
+
+/** Undefined where the peer showed no certificate, or one of a chain that cannot be read, which then nobody asked for. */
+function peerOf(socket: TLSSocket): PeerFacts | undefined {
+  try {
+    const certificate = certificateOf(socket);
+    return certificate && {
+      subject: partsOf(socket.getPeerX509Certificate()?.subject),
+      issuer: partsOf(socket.getPeerX509Certificate()?.issuer),
+      names: namesOf(certificate),
+      fingerprint: fingerprintOf(certificate),
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 /** The peer's certificate; undefined when it showed none. */

@@ -13,6 +13,7 @@ import {
   factsOf,
   good,
   release,
+  serveRaw,
   serverFault,
   type Settings,
   shake,
@@ -139,18 +140,6 @@ for (
     );
     await serving;
   });
-}
-
-/** A TLS server that is not ours: it looks at nothing. Resolves when its connection is gone. */
-async function serveRaw(lower: ByteStream, options: Readonly<Record<string, unknown>>): Promise<void> {
-  const { TLSSocket } = await import("node:tls");
-  const { toDuplex } = await import("../../lib/stream/duplex.ts");
-  const { duplex } = await toDuplex(lower);
-  const socket = new TLSSocket(duplex, { isServer: true, ...options });
-  socket.on("error", () => {});
-  await new Promise<void>((resolve) => socket.on("close", () => resolve()).on("end", () => resolve()));
-  socket.destroy();
-  duplex.destroy();
 }
 
 /** `lower`, on whose way in the signature of a TLS 1.2 server's key exchange (RFC 5246 section 7.4.3) is damaged. */
