@@ -137,6 +137,8 @@ export interface Driver {
   resolve(host: string, version: 4 | 6 | 0, signal: AbortSignal): Promise<readonly SocketAddress[]>;
   /** What descriptor `fd` is; throws with `EBADF` when it is not open, or not inherited: what we open is ours alone. */
   descriptorKind(fd: number): DescriptorKind;
+  /** Which way descriptor `fd`, which is open, can be used; "both" where the system does not tell. */
+  descriptorAccess(fd: number): "read" | "write" | "both";
   /**
    * A stream over an inherited descriptor; its owner is the stream from now on, which closes it unless `keepOpen`: then
    * several streams may use it at a time. `direction` limits it to one half. With `shared` others go on using what it

@@ -23,14 +23,21 @@ export const fd: Protocol<s.SpecOf<typeof fdSpec>> = {
   check(spec) {
     if (spec.fd === undefined) throw new ConfigError("FD: wrong number of parameters (0 instead of 1): usage FD:<num>");
   },
-  prepare({ fd }, { driver }) {
+  prepare(spec, { driver, direction }) {
+    const fd = spec.fd!;
     try {
-      driver.descriptorKind(fd!);
+      driver.descriptorKind(fd);
     } catch (error) {
       if (!(error instanceof L7mpError) || error.code !== "EBADF") throw error;
       const text = `Bad file descriptor; it must be open when the program starts, as by ${fd}<FILE in a shell`;
       throw new ConnectError(text, { code: error.code, retryable: false, cause: error });
     }
+    const access = driver.descriptorAccess(fd);
+    if (access === "both" || direction === "both" || access === direction) return;
+    const [use, opened, sign] = direction === "write" ? ["writing", "reading", ">"] : ["reading", "writing", "<"];
+    const text =
+      `cannot be used for ${use}: it was opened for ${opened} only; open it as by ${fd}${sign}FILE in a shell`;
+    throw new ConnectError(text, { code: "EBADF", retryable: false });
   },
   async connect(spec, { signal, driver, direction, onlySession }) {
     signal.throwIfAborted();

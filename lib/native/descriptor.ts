@@ -41,6 +41,12 @@ export function descriptorKind(fd: number): DescriptorKind {
   }
 }
 
+/** As `Driver.descriptorAccess`. */
+export function descriptorAccess(fd: number): "read" | "write" | "both" {
+  const access = libc.fcntl(fd, c.F_GETFL, 0) & c.O_ACCMODE;
+  return access === c.O_RDONLY ? "read" : access === c.O_WRONLY ? "write" : "both";
+}
+
 export interface AdoptOptions {
   readonly name: string;
   readonly direction: "read" | "write" | "both";

@@ -6,7 +6,7 @@ import { accountNumber } from "./account.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { DatagramArena } from "./datagram_arena.ts";
 import { openDatagram } from "./datagram_socket.ts";
-import { adoptDescriptor, closeStdout, descriptorKind, mkfifo } from "./descriptor.ts";
+import { adoptDescriptor, closeStdout, descriptorAccess, descriptorKind, mkfifo } from "./descriptor.ts";
 import { libcFailure } from "./libc.ts";
 import { listenStream } from "./listener.ts";
 import { Reactor } from "./reactor.ts";
@@ -38,6 +38,7 @@ export function openNativeDriver(): Driver {
     openDatagram: async (target, options) => openDatagram(target, options, shared),
     resolve,
     descriptorKind,
+    descriptorAccess,
     adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, shared),
     accountNumber,
     mkfifo,

@@ -32,6 +32,14 @@ export function descriptorKind(fd: number): DescriptorKind {
   return isTerminal(fd) ? "terminal" : "other";
 }
 
+/** As `Driver.descriptorAccess`. */
+export function descriptorAccess(fd: number): "read" | "write" | "both" {
+  if (!linux) return "both";
+  // O_ACCMODE, O_RDONLY and O_WRONLY.
+  const access = openFlags(fd) & 3;
+  return access === 0 ? "read" : access === 1 ? "write" : "both";
+}
+
 function isTerminal(fd: number): boolean {
   const standard = [Deno.stdin, Deno.stdout, Deno.stderr][fd];
   return standard ? standard.isTerminal() : linux && /^\/dev\/(pts\/|tty)/.test(Deno.readLinkSync(pathOf(fd)));
@@ -81,8 +89,9 @@ export function adoptDescriptor(fd: number, options: AdoptOptions, owned: OwnedS
       if (options.shared) throw unavailable(`${options.name} is a socket; sharing it among sessions`);
       return openLater(() => adoptSocket(fd, { ...info, halfCloses: true }, owned), info);
     default: {
-      const handle = fd <= 2 ? standardHandle(fd) : reopen(fd, kind, options);
-      return new HandleStream(handle, info, options.direction);
+      const direction = options.direction === "both" ? descriptorAccess(fd) : options.direction;
+      const handle = fd <= 2 ? standardHandle(fd) : reopen(fd, kind, { ...options, direction });
+      return new HandleStream(handle, info, direction);
     }
   }
 }

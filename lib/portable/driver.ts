@@ -3,7 +3,7 @@ import type { Driver } from "../driver.ts";
 import { resolve } from "../resolve.ts";
 import { accountNumber } from "./account.ts";
 import { openDatagram } from "./datagram_socket.ts";
-import { adoptDescriptor, descriptorKind, mkfifo } from "./descriptor.ts";
+import { adoptDescriptor, descriptorAccess, descriptorKind, mkfifo } from "./descriptor.ts";
 import { listenStream } from "./listener.ts";
 import type { OwnedSet } from "./owned.ts";
 import { connectStream } from "./stream_connect.ts";
@@ -23,6 +23,7 @@ export function openPortableDriver(): Driver {
     openDatagram: (target, options) => openDatagram(target, options, owned),
     resolve,
     descriptorKind,
+    descriptorAccess,
     adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, owned),
     accountNumber,
     mkfifo,

@@ -87,7 +87,7 @@ export async function prepare(endpoint: Endpoint, context: Context): Promise<voi
     await prepare(write, context);
   } else {
     try {
-      endpoint.source.protocol.prepare?.(endpoint.source.spec, context);
+      endpoint.source.protocol.prepare?.(endpoint.source.spec, { ...context, direction: endpoint.direction });
     } catch (error) {
       if (error instanceof L7mpError) error.message = `${endpoint.name}: ${error.message}`;
       throw error;

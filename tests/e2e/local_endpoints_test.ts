@@ -18,6 +18,25 @@ for (const driver of ["native", "portable"]) {
   });
 }
 
+for (const driver of ["native", "portable"]) {
+  acceptance("4.1", `a descriptor opened the wrong way is found before anything opens (${driver})`, async (run) => {
+    await Deno.writeTextFile(run.path("f"), "abc");
+    const given = { redirect: `5<${run.path("f")} 6>>${run.path("h")}`, code: 1 };
+    const flags = `--driver=${driver}`;
+    const reading = / E FD:5: cannot be used for writing: it was opened for reading only; .* 5>FILE/;
+    await run.out([flags, "-u", `OPEN:${run.path("g")},creat,rdonly`, "FD:5"], { ...given, stderr: reading });
+    await run.out([flags, "FD:6!!FD:5", `-!!CREATE:${run.path("g")}`], {
+      ...given,
+      stderr: / E FD:6: cannot be used for reading: it was opened for writing only; .* 6<FILE/,
+    });
+    assertEquals([...Deno.readDirSync(run.dir)].map(({ name }) => name).sort(), ["f", "h"]);
+    // Both ways is well as long as nothing goes the wrong way.
+    assertEquals(await run.out([flags, "FD:5!!FD:6", "PIPE"], { redirect: given.redirect }), "");
+    assertEquals(await Deno.readTextFile(run.path("h")), "abc");
+    assertEquals(await run.out([flags, "-", "FD:5"], { redirect: given.redirect, input: "" }), "abc");
+  });
+}
+
 acceptance("4.1", "sessions one after another write to an inherited descriptor", async (run) => {
   const file = run.path("f");
   const port = run.port();

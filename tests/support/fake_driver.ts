@@ -105,6 +105,7 @@ export function fakeDriver(answers: FakeAnswers = {}): FakeDriver {
       return (answers.names?.[host] ?? []).filter((a) => family === undefined || a.family === family);
     },
     descriptorKind: unused,
+    descriptorAccess: unused,
     adoptDescriptor: unused,
     accountNumber,
     mkfifo: unused,
