@@ -2,20 +2,16 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { ConnectError, type L7mpError, LimitError, StreamError } from "../../lib/errors.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
-import type { DatagramStream } from "../../lib/stream/stream.ts";
 import { testContext } from "../../tests/support/context.ts";
 import { readAll, textOf } from "../../tests/support/streams.ts";
+import { openPair } from "./_test_pair.ts";
 import { WebSocketClosedError } from "./stream.ts";
 import { ws } from "./ws.ts";
 
 /** A caller of ours and our listener's side of it; what the caller is told when the session ends with `error`. */
 async function toldBy(error: L7mpError, side: "client" | "server" = "server"): Promise<unknown> {
-  const [a, b] = bytePair();
-  const spec = ws.spec.parse({ address: "h", port: 80 }, "");
-  const connecting = ws.client!(a, spec, testContext());
-  const incoming = await ws.server!(b, spec, testContext());
-  const [client, server] = await Promise.all([connecting, incoming.accept(testContext().signal)]) as DatagramStream[];
-  const [ends, learns] = side === "server" ? [server!, client!] : [client!, server!];
+  const { client, server } = await openPair();
+  const [ends, learns] = side === "server" ? [server, client] : [client, server];
   const receiving = learns.receive().catch((error) => error);
   ends.abort(error);
   const told = await receiving;
