@@ -44,9 +44,12 @@ type Opener = Pick<Context, "direction" | "signal" | "driver">;
  */
 export async function openFile(path: string, given: FileSpec, { direction, signal, driver }: Opener): Promise<Handle> {
   const access = accessOf(given, direction);
-  // The runtime does not open with O_TRUNC and O_APPEND at once.
-  const cut = access.write && given.append && given.trunc;
-  const spec = cut ? { ...given, trunc: false, ftruncate: given.ftruncate ?? 0 } : given;
+  // The runtime does not open with O_TRUNC and O_APPEND at once, nor with O_TRUNC for reading only.
+  const cutAppending = given.trunc && access.write && given.append;
+  const cutReading = given.trunc && !access.write;
+  const spec = cutAppending
+    ? { ...given, trunc: false, ftruncate: given.ftruncate ?? 0 }
+    : { ...given, trunc: given.trunc && !cutReading };
   const where = inFolder(path, spec.chdir);
   prepare(where, spec, driver);
   signal.throwIfAborted();
@@ -67,6 +70,7 @@ export async function openFile(path: string, given: FileSpec, { direction, signa
       if (access.write && !isFile) writer = await reopenToWrite(where, spec);
       begun = !isFifo;
     }
+    if (cutReading && (await Deno.stat(where)).isFile) await truncate(where);
     await file.place(spec);
     settle(where, spec, driver);
   } catch (error) {
@@ -88,6 +92,14 @@ export async function openFile(path: string, given: FileSpec, { direction, signa
       if (spec.unlink_close) removeQuietly(where);
     },
   };
+}
+
+async function truncate(path: string): Promise<void> {
+  try {
+    await Deno.truncate(path);
+  } catch (error) {
+    throw failed(`truncate("${path}")`, error);
+  }
 }
 
 /** An `open` that waits for the peer of a named pipe has one for a moment, and comes back. */
@@ -135,8 +147,8 @@ function masked({ umask, creat }: FileSpec): boolean {
 
 /** The runtime's own `open` has no O_NONBLOCK, O_NOCTTY, O_SYNC, O_DSYNC, and creates only what it may write. */
 function needsNumericFlags(spec: OpenOptions, { write }: Access): boolean {
-  const { nonblock, noctty, sync, dsync, creat, trunc, excl } = spec;
-  return !!(nonblock || noctty || sync || dsync || (excl && !creat) || (!write && (creat || trunc)));
+  const { nonblock, noctty, sync, dsync, creat, excl } = spec;
+  return !!(nonblock || noctty || sync || dsync || (excl && !creat) || (!write && creat));
 }
 
 async function open(path: string, spec: FileSpec, { read, write }: Access): Promise<OpenedFile> {

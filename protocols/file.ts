@@ -128,8 +128,8 @@ export const gopen: Protocol<PathSpec> = {
     const found = await stat(at);
     if (found?.isSocket) return await unixClient.connect!(unixClient.spec.parse({ address: at }, "GOPEN"), context);
     const writes = accessOf(spec, context.direction).write;
-    if (!found && writes) return await openStream(spec, { creat: true }, "GOPEN", context);
-    if (found?.isFile && writes) {
+    if (!found) return await openStream(spec, { creat: spec.creat ?? true }, "GOPEN", context);
+    if (found.isFile && writes) {
       return await openStream(spec, { append: spec.append ?? !spec.trunc }, "GOPEN", context);
     }
     return await openStream(spec, {}, "GOPEN", context);

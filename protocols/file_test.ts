@@ -89,6 +89,21 @@ Deno.test("OPEN options creat, append, trunc and excl", () =>
     assertEquals(await Deno.readTextFile(`${path}2`), "x");
   }));
 
+Deno.test("OPEN option trunc empties also what is opened for reading only, and makes nothing", () =>
+  inTempFolder(async (folder) => {
+    const path = `${folder}/f`;
+    const missing = await assertRejects(() => start(open, { path, trunc: true }, "read"), ConnectError);
+    assertEquals(missing.code, "ENOENT");
+    assertEquals(await has(path), false);
+    for (const more of [{}, { creat: true }, { rdonly: true }, { append: true }]) {
+      await Deno.writeTextFile(path, "abc");
+      assertEquals(await get(await start(open, { path, trunc: true, ...more }, "read")), "");
+      assertEquals(await Deno.readTextFile(path), "");
+    }
+    // As O_TRUNC, which means nothing to what is no regular file.
+    assertEquals(await get(await start(open, { path: "/dev/null", trunc: true }, "read")), "");
+  }));
+
 Deno.test("OPEN options seek, seek-cur, seek-end and ftruncate", () =>
   inTempFolder(async (folder) => {
     const path = `${folder}/f`;
@@ -217,8 +232,11 @@ Deno.test("GOPEN appends to a file, creates a missing one and reads from the sta
     assertEquals(await get(await start(gopen, { path }, "read")), "onetwo");
     await put(await start(gopen, { path, append: false }, "write"), "X");
     assertEquals(await Deno.readTextFile(path), "Xnetwo");
-    await assertRejects(() => start(gopen, { path: `${path}2` }, "read"), ConnectError, "No such file or directory");
-    assertEquals(await has(`${path}2`), false);
+    const missing = `${path}2`;
+    await assertRejects(() => start(gopen, { path: missing, creat: false }, "read"), ConnectError, "No such file");
+    assertEquals(await has(missing), false);
+    assertEquals(await get(await start(gopen, { path: missing }, "read")), "");
+    assertEquals(await has(missing), true);
   }));
 
 Deno.test("GOPEN reads what a named pipe brings", () =>
