@@ -108,8 +108,8 @@ class Listener implements StreamListener, Owned {
         conn = await this.#listener.accept();
       } catch (error) {
         if (this.#closed) return null;
-        // The caller hung up before we came.
-        if (error instanceof Deno.errors.ConnectionAborted) continue;
+        // The caller hung up before we came; to one that did so by a reset the runtime asks for its address in vain.
+        if (error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.NotConnected) continue;
         throw streamError("accept", formatAddress(this.local), error);
       }
       return this.#stream(conn);

@@ -1,11 +1,14 @@
 /** Of `Driver`: connecting and listening, and what can go wrong with either. */
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertLess, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
+import { once } from "node:events";
+import net from "node:net";
 import { ConfigError, ConnectError } from "../../lib/errors.ts";
 import type { ByteStream, SocketAddress } from "../../lib/stream/stream.ts";
 import { bytesOf, readAll, settledAt, textOf } from "../support/streams.ts";
 import {
   anyPort,
+  codeOf,
   datagrams,
   echoesHalves,
   listen,
@@ -154,6 +157,27 @@ export const openingTests: Readonly<Record<string, Test>> = {
     listener.close();
     assertEquals(await accepting, null);
     assertEquals(await listener.accept(), null);
+  },
+  "a caller that resets before it is accepted costs the next one nothing": async (scene) => {
+    const listener = await listen(scene);
+    const { port } = listener.local as { port: number };
+    const caller = net.connect(port, "127.0.0.1");
+    await once(caller, "connect");
+    const closed = once(caller, "close");
+    caller.resetAndDestroy();
+    await closed;
+    const near = await scene.driver.connectStream(listener.local, {}, never);
+    scene.defer(() => near.abort());
+    await near.write(bytesOf("next"));
+    await near.closeWrite();
+    for (let text = ""; text !== "next";) {
+      const far = await listener.accept();
+      assert(far);
+      scene.defer(() => far.abort());
+      // Where the system gives us the first caller too, all that can be had of it is the reset.
+      text = await readAll(far).then(textOf, (error) => codeOf(error) ?? String(error));
+      assert(text === "next" || text === "ECONNRESET", text);
+    }
   },
   "out of descriptors accept rejects with EMFILE and works again later": async (_, options) => {
     assertEquals(await runChild("driver_emfile_child.ts", options, "ulimit -n 80;"), "ok");
