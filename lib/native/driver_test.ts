@@ -348,3 +348,14 @@ nativeTest("lingers for a peer that does not read without holding up anybody els
   assert(totalMs > 900, `closed after ${totalMs} ms`);
   assertLess(longestMs, 700, "closing stopped the program");
 });
+
+nativeTest("lingers for longer than a timer of the runtime can wait", async (driver) => {
+  const [near, far] = await pair(driver, { lingerSeconds: 3_000_000, sndbuf: 20_000, rcvbuf: 20_000 });
+  near.write(new Uint8Array(1_000_000)).catch(() => {});
+  near.abort();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  let received = 0;
+  for (let bytes = await far.read(); bytes; bytes = await far.read()) received += bytes.length;
+  far.abort();
+  assertEquals(received, 1_000_000);
+});

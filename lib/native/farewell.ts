@@ -3,6 +3,7 @@
  * sends a reset, which destroys what the peer has not received yet; so what still comes in is read and thrown away until
  * our bytes have arrived.
  */
+import { after, type Timer } from "../stream/timer.ts";
 import type { ByteSocketKind } from "./byte_socket.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SIOCOUTQ } from "./constants.ts";
 import { EAGAIN, EINTR } from "./errno.ts";
@@ -42,7 +43,7 @@ function unsentBytes(fd: number): number {
 
 class Farewell implements WatchOwner {
   #watch: Watch | undefined;
-  readonly #limit: ReturnType<typeof setTimeout>;
+  readonly #limit: Timer;
   readonly #look: ReturnType<typeof setInterval>;
 
   constructor(
@@ -51,7 +52,7 @@ class Farewell implements WatchOwner {
     readonly rest: Rest | undefined,
     readonly shared: Shared,
   ) {
-    this.#limit = setTimeout(() => this.release(), kind.farewellMs ?? defaultLimitMs);
+    this.#limit = after(kind.farewellMs ?? defaultLimitMs, () => this.release());
     this.#look = setInterval(() => this.#step(), lookMs);
     this.#watch = shared.reactor.add(fd, this, { drain: true });
     if (rest && this.#watch) shared.reactor.wantSpace(this.#watch);
@@ -91,7 +92,7 @@ class Farewell implements WatchOwner {
   }
 
   release(): void {
-    clearTimeout(this.#limit);
+    this.#limit.stop();
     clearInterval(this.#look);
     if (this.#watch) this.shared.reactor.remove(this.#watch);
     this.#watch = undefined;

@@ -2,6 +2,7 @@
 import { ProtocolError } from "../../lib/errors.ts";
 import type { Context, Incoming } from "../../lib/protocol.ts";
 import { type ByteStream, formatAddress, type StreamInfo } from "../../lib/stream/stream.ts";
+import { after } from "../../lib/stream/timer.ts";
 import { admit, unavailable } from "./admission.ts";
 import { Connection } from "./connection.ts";
 import { type Framing, keepsAlive, noBody } from "./framing.ts";
@@ -80,7 +81,7 @@ function asksForUpgrade({ version, headers }: RequestHead, framing: Framing): bo
 /** Waits for the first bytes of another request. `null`: none came. */
 async function nextRequest(connection: Connection, timeoutMs: number, signal: AbortSignal): Promise<Incoming | null> {
   const close = () => connection.abort();
-  const timer = setTimeout(close, timeoutMs);
+  const timer = after(timeoutMs, close);
   signal.addEventListener("abort", close, { once: true });
   try {
     signal.throwIfAborted();
@@ -100,7 +101,7 @@ async function nextRequest(connection: Connection, timeoutMs: number, signal: Ab
   } catch {
     // A connection that is lost between two requests concerns nobody.
   } finally {
-    clearTimeout(timer);
+    timer.stop();
     signal.removeEventListener("abort", close);
   }
   connection.abort();

@@ -435,6 +435,22 @@ Deno.test("HTTP-LISTEN closes a connection that stays idle, or when it stops", a
   }
 });
 
+Deno.test("HTTP-LISTEN keeps a connection for longer than a timer of the runtime can wait", async () => {
+  for (const keepalive_timeout of ["3000000s", "inf"]) {
+    const caller = kept({ keepalive_timeout });
+    await caller.say(get);
+    const incoming = await caller.serve();
+    await answer(await incoming.accept(never) as ByteStream);
+    const next = incoming.next!(never);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await caller.say(get);
+    const another = await next;
+    assert(another);
+    await another.reject(new ConnectError("refused"));
+    caller.peer.abort();
+  }
+});
+
 Deno.test("HTTP checks its settings before anything opens", async () => {
   const check = (settings: Record<string, unknown>, role: "connect" | "listen") => {
     const spec = http.spec.parse(settings, "");
