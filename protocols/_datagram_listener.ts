@@ -3,9 +3,9 @@ import type { Peer } from "../lib/driver.ts";
 import { ConnectError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Incoming, Listener } from "../lib/protocol.ts";
+import { OnceAMinute } from "../lib/stream/once_a_minute.ts";
 import { formatAddress, type SocketAddress, type StreamInfo } from "../lib/stream/stream.ts";
 import type { DatagramPort, PeerTaker } from "./_datagram_port.ts";
-import { OnceAMinute } from "./_once_a_minute.ts";
 import { PeerStream } from "./_peer_stream.ts";
 import { readyCaller } from "./_ready_caller.ts";
 

@@ -2,8 +2,8 @@
 import type { DatagramSocket, Peer } from "../lib/driver.ts";
 import { L7mpError, StreamError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { OnceAMinute } from "../lib/stream/once_a_minute.ts";
 import type { Datagram, DatagramStream, SocketAddress, StreamInfo } from "../lib/stream/stream.ts";
-import { OnceAMinute } from "./_once_a_minute.ts";
 import type { SenderFilter } from "./_sender_filter.ts";
 
 /** Largest payload of UDP: 65,535 less the headers; IPv6 does not count its own (RFC 768, RFC 8200 section 3). */

@@ -1,8 +1,16 @@
 /** Opening files with socat's flags, as handles of `HandleStream`. */
 import { ConfigError } from "../lib/errors.ts";
 import type { Context, Direction } from "../lib/protocol.ts";
-import { failed, type OpenOptions, type OwnershipOptions, prepare, removeIfThere, settle } from "./_file_options.ts";
-import { inFolder, underUmask } from "./_file_options.ts";
+import {
+  failed,
+  inFolder,
+  type OpenOptions,
+  type OwnershipOptions,
+  prepare,
+  removeIfThere,
+  settle,
+  underUmask,
+} from "./_file_options.ts";
 import type { Handle } from "../lib/stream/handle_stream.ts";
 
 export type FileSpec = OpenOptions & OwnershipOptions;

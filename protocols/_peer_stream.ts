@@ -1,9 +1,9 @@
 /** The session of one peer on a socket that many peers share. */
 import type { Packet, Peer } from "../lib/driver.ts";
 import type { Log } from "../lib/log.ts";
+import { OnceAMinute } from "../lib/stream/once_a_minute.ts";
 import type { Datagram, DatagramStream, StreamInfo } from "../lib/stream/stream.ts";
 import { closed } from "./_datagram_stream.ts";
-import { OnceAMinute } from "./_once_a_minute.ts";
 import { detached, type SocketUse } from "./_shared_socket.ts";
 
 /** Bound of one peer's queue beside its number of datagrams. */

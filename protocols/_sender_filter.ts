@@ -2,9 +2,9 @@
 import type { Packet, Peer } from "../lib/driver.ts";
 import type { Log } from "../lib/log.ts";
 import { inNets, type Net } from "../lib/stream/net_range.ts";
+import { OnceAMinute } from "../lib/stream/once_a_minute.ts";
 import { formatAddress, type SocketAddress } from "../lib/stream/stream.ts";
 import { sameIpAddress } from "./_addresses.ts";
-import { OnceAMinute } from "./_once_a_minute.ts";
 
 export interface SenderRules {
   readonly range?: readonly Net[];

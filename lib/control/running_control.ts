@@ -106,7 +106,7 @@ export class RunningControl implements Control, AsyncDisposable {
     return this.#queued(async () => {
       const next = await this.#read(document, unknownKeys);
       if (unknownKeys === "refuse") {
-        refuseSamePlace([...this.#prepare(next).listeners.values()].map(({ served }) => served));
+        refuseSamePlace(this.#prepare(next).listeners.values());
         this.#tellDangling(next);
       }
       await this.#apply(next, noEffects);
@@ -118,7 +118,7 @@ export class RunningControl implements Control, AsyncDisposable {
   async check(document: ConfigDocument): Promise<Snapshot> {
     const next = await this.#read(document, "refuse");
     const { listeners, clusters } = this.#prepare(next);
-    refuseSamePlace([...listeners.values()].map(({ served }) => served));
+    refuseSamePlace(listeners.values());
     this.#checkRoutes(next, listeners, clusters, false);
     this.#tellDangling(next);
     return next;

@@ -1,6 +1,7 @@
 /** Listeners of one configuration that want the same place: only one of them could have it. */
 import type { Endpoint } from "../config/plan.ts";
 import { ConfigError } from "../errors.ts";
+import type { ServedListener } from "../session/way.ts";
 
 /** The settings that say where a listener of byte streams is bound. */
 const placeSettings = ["address", "port", "filename", "bind", "pf", "bindtodevice"] as const;
@@ -9,19 +10,16 @@ const placeSettings = ["address", "port", "filename", "bind", "pf", "bindtodevic
  * Throws `ConfigError` with the path of the first listener whose place another has before it. Those that share their port
  * (`reuseport`) or take any, and those of datagrams, where the newer one has the new senders, are left alone.
  */
-export function refuseSamePlace(listeners: Iterable<{ readonly name: string; readonly endpoint: Endpoint }>): void {
+export function refuseSamePlace(listeners: Iterable<{ readonly served: ServedListener }>): void {
   const owners = new Map<string, string>();
   let i = 0;
-  for (const { name, endpoint } of listeners) {
+  for (const { served: { name, endpoint } } of listeners) {
     const place = placeOf(endpoint);
     const owner = place && owners.get(place);
     if (owner !== undefined) {
       const cure = "give them different ones, or reuseport where callers are to be spread over both";
-      throw new ConfigError(
-        `listeners[${i}].spec: listener ${
-          JSON.stringify(owner)
-        } has the same address ${endpoint.name} already; ${cure}`,
-      );
+      const fact = `listener ${JSON.stringify(owner)} has the same address ${endpoint.name} already`;
+      throw new ConfigError(`listeners[${i}].spec: ${fact}; ${cure}`);
     }
     if (place) owners.set(place, name);
     i++;

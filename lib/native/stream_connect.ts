@@ -1,8 +1,7 @@
 /** Connecting a stream socket without blocking. */
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import type { BoundPath } from "../portable/bound_path.ts";
-import type { ByteStream, SocketAddress } from "../stream/stream.ts";
-import { formatAddress } from "../stream/stream.ts";
+import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { sleep } from "../stream/timer.ts";
 import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";

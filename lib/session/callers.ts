@@ -3,13 +3,12 @@ import type { Endpoint } from "../config/plan.ts";
 import { ConnectError, L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Incoming, Listener } from "../protocol.ts";
+import { OnceAMinute } from "../stream/once_a_minute.ts";
 import { after, sleep } from "../stream/timer.ts";
 import { isToldLater, refusalOf } from "./admission.ts";
 import { isBare } from "./open.ts";
 
 const pauseMs = 1000;
-/** How often warnings come that sessions at a limit, or datagrams of anybody, would repeat without end. */
-const warnEveryMs = 60_000;
 
 export interface CallersOptions {
   readonly log: Log;
@@ -27,8 +26,8 @@ export class Callers {
   readonly #sessionEnded: CallersOptions["sessionEnded"];
   readonly #onRefused: CallersOptions["onRefused"];
   readonly #datagrams: boolean;
-  #pauseToldAt = -Infinity;
-  #refusalToldAt = -Infinity;
+  readonly #pauseTold = new OnceAMinute();
+  readonly #refusalTold = new OnceAMinute();
 
   constructor(
     listener: Listener,
@@ -78,8 +77,7 @@ export class Callers {
         return done ? undefined : value;
       } catch (error) {
         if (!(error instanceof L7mpError) || !["EMFILE", "ENFILE"].includes(error.code)) throw error;
-        if (performance.now() - this.#pauseToldAt > warnEveryMs) {
-          this.#pauseToldAt = performance.now();
+        if (this.#pauseTold.due()) {
           this.#log.warn("listener.paused", `${error.message}; accepting pauses until a session ends`);
         }
         await Promise.race([this.#sessionEnded(), sleep(pauseMs, this.#signal)]);
@@ -96,9 +94,7 @@ export class Callers {
 
   /** Turns a caller away and tells it: where every datagram may be another caller, once a minute. */
   async refuse(caller: Incoming, refusal: L7mpError): Promise<void> {
-    const now = performance.now();
-    if (refusal.level === "warn" && (!this.#datagrams || now - this.#refusalToldAt > warnEveryMs)) {
-      this.#refusalToldAt = now;
+    if (refusal.level === "warn" && (!this.#datagrams || this.#refusalTold.due())) {
       this.#log.warn("listener.refused", refusal.message);
     }
     this.#onRefused?.(refusal);

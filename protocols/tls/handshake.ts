@@ -1,8 +1,7 @@
 /** Both sides' handshakes: what is asked of the peer, and what is known about it afterwards. */
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { StreamInfo } from "../../lib/stream/stream.ts";
-import type { TlsLibrary } from "./_library.ts";
-import { machineOf } from "./_library.ts";
+import { machineOf, type TlsLibrary } from "./_library.ts";
 import { type Anchors, formatFault } from "./certificate_path.ts";
 import { fingerprintError, nameError, pathError } from "./messages.ts";
 import type { Demand } from "./spec.ts";

@@ -1,6 +1,5 @@
 /** Why a handshake failed or a connection broke, in words that say what to do. */
-import { ConnectError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
-import type { L7mpError } from "../../lib/errors.ts";
+import { ConnectError, type L7mpError, messageOf, ProtocolError, StreamError } from "../../lib/errors.ts";
 
 /** What is wrong with a chain, by the library's code, in OpenSSL's words. */
 const chainFaults: Readonly<Record<string, string>> = {

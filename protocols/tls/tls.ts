@@ -10,8 +10,7 @@ import { ConfigError } from "../../lib/errors.ts";
 import type { Layer } from "../../lib/protocol.ts";
 import type { ByteStream, Stream } from "../../lib/stream/stream.ts";
 import { endpointOf } from "./endpoint.ts";
-import { checkCombinations, demandOf, ignoredOptions, tlsSpec } from "./spec.ts";
-import type { TlsSpec } from "./spec.ts";
+import { checkCombinations, demandOf, ignoredOptions, type TlsSpec, tlsSpec } from "./spec.ts";
 
 export const tls: Layer<TlsSpec> = {
   name: "TLS",

@@ -2,8 +2,7 @@
 import { ConfigError } from "../../lib/errors.ts";
 import type { Layer } from "../../lib/protocol.ts";
 import type { ByteStream, Stream } from "../../lib/stream/stream.ts";
-import { checkWsSpec, wsSpec } from "./spec.ts";
-import type { WsSpec } from "./spec.ts";
+import { checkWsSpec, type WsSpec, wsSpec } from "./spec.ts";
 
 const overTls = { transport: { protocol: "TLS" } };
 

@@ -1,4 +1,4 @@
-/** Keeps a message that may come with every datagram to one a minute. */
+/** Keeps a message that would come again and again to one a minute. */
 export class OnceAMinute {
   #last = -Infinity;
 
