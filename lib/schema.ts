@@ -131,6 +131,16 @@ export function integer(notes: Notes<number> & Range = {}): Schema<number> {
   };
 }
 
+/** A distance in bytes; without a value 0. */
+export function offset(notes: Notes<number> = {}): Schema<number> {
+  const counted = integer(notes);
+  return {
+    ...counted,
+    isSwitch: true,
+    fromText: (text, at) => text === undefined ? 0 : counted.fromText(text, at),
+  };
+}
+
 /** A number of attempts: without a value, or as -1, without end (Infinity). */
 export function attempts(notes: Notes<number> = {}): Schema<number> {
   const check = (value: unknown, at: string) => {

@@ -35,9 +35,10 @@ export const openOptions = {
   noctty: s.boolean({ group, aliases: ["o-noctty"], help: "Do not make a terminal the controlling one" }),
   sync: s.boolean({ group, aliases: ["o-sync"], help: "Each write reaches the disk, with metadata" }),
   dsync: s.boolean({ group, aliases: ["o-dsync"], help: "Each write reaches the disk" }),
+  largefile: s.boolean({ group, aliases: ["o-largefile"], help: "Files may be larger than 2 GiB; always so" }),
   seek: s.integer({ group, aliases: ["seek-set", "lseek"], help: "Start at this offset, in bytes" }),
   seek_cur: s.integer({ group, help: "Move by this many bytes from where the file stands" }),
-  seek_end: s.integer({ group, help: "Start at this offset from the end, in bytes" }),
+  seek_end: s.offset({ group, help: "Start at this offset from the end, in bytes (default 0)" }),
   ftruncate: s.size({ group, aliases: ["truncate"], help: "Cut or extend the file to this size" }),
 };
 

@@ -15,6 +15,7 @@ const group = "programs";
 /** Options of every program address (addresses.md 5.7). */
 export const programOptions = {
   pipes: s.boolean({ group, help: "Talk to the program through pipes; always so" }),
+  setsid: s.boolean({ group, help: "The program begins a session of its own; always so" }),
   stderr: s.boolean({ group, help: "Standard error of the program goes to its output too" }),
   env: s.list(s.string({ pattern: /^[^=]+=/, expected: "NAME=VALUE" }), {
     group,

@@ -26,7 +26,12 @@ const spec = s.object({
     aliases: ["proxyauthfile"],
     help: "File that holds USER:PASSWORD for the HTTP proxy",
   }),
-  resolve: s.boolean({ default: false, group: "proxy", help: "Resolve the host here, not at the proxy" }),
+  resolve: s.boolean({
+    default: false,
+    group: "proxy",
+    aliases: ["proxy-resolve"],
+    help: "Resolve the host here, not at the proxy",
+  }),
   ignorecr: s.boolean({ group: "proxy", help: "Ignore CR in the HTTP proxy's answer" }),
   http_version: s.choice(["1.1", "1.0"], { default: "1.1", group: "proxy", help: "HTTP version of the request" }),
 });

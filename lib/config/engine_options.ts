@@ -5,10 +5,13 @@
 import * as s from "../schema.ts";
 import { parseNet, printNet } from "../stream/net_range.ts";
 
+/** Less than the usual linger, so that what the other side wrote last is still seen. */
+export const defaultPollMs = 250;
+
 /** For every endpoint. */
 export const streamOptions = s.object({
   ignoreeof: s.boolean({ group: "ends", help: "Ignore this side's end and read again" }),
-  pollinterval: s.duration({ default: 1000, group: "ends", help: "How often ignoreeof looks again" }),
+  pollinterval: s.duration({ default: defaultPollMs, group: "ends", help: "How often ignoreeof looks again" }),
   null_eof: s.boolean({ group: "ends", help: "Take an empty datagram as the end" }),
   shut_none: s.boolean({ group: "ends", help: "Do not shut the writing half when the other side ends" }),
   shut_down: s.boolean({ group: "ends", help: "Shut the writing half (the default where the type can)" }),

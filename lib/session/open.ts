@@ -1,4 +1,5 @@
 /** Opens a planned endpoint: its protocol, the layers on top, and the options that change how it ends. */
+import { defaultPollMs } from "../config/engine_options.ts";
 import type { Endpoint, PlannedLayer } from "../config/plan.ts";
 import { isWrapper } from "../config/stack.ts";
 import { ConfigError, ConnectError, L7mpError } from "../errors.ts";
@@ -166,7 +167,7 @@ export function withEnds(stream: Stream, endpoint: Endpoint): Stream {
 
 /** Those about the connection itself, however often it is opened. */
 function withShutting(stream: Stream, { stream: options }: Endpoint): Stream {
-  if (options.ignoreeof) stream = ignoreEnd(stream, options.pollinterval ?? 1000);
+  if (options.ignoreeof) stream = ignoreEnd(stream, options.pollinterval ?? defaultPollMs);
   if (options.null_eof && stream.kind === "datagram") stream = endAtEmpty(stream);
   const shut: Shut | undefined = options.shut_none
     ? "none"

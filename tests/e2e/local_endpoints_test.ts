@@ -64,6 +64,16 @@ acceptance("3", "the halves of a dual address may differ in kind", async (run) =
   assertEquals(await run.out(["STDIN!!DISCARD", "PIPE"], { input: "abc" }), "");
 });
 
+for (const create of ["OPEN:", "GOPEN:"]) {
+  acceptance("2.2", `a file that ${create} empties is written and read back at once, as tee does`, async (run) => {
+    const file = run.path("f");
+    if (create === "OPEN:") await Deno.writeTextFile(file, "old");
+    const address = `${create}${file},${create === "OPEN:" ? "creat," : ""}trunc,ignoreeof!!${file}`;
+    assertEquals(await run.out(["-", address], { input: "a\nb\n" }), "a\nb\n");
+    assertEquals(await Deno.readTextFile(file), "a\nb\n");
+  }, both);
+}
+
 acceptance("4.1", "standard output ends with the last that writes to it", async (run) => {
   const out = await run.out(["EXEC:echo a!!STDOUT", "-"], { input: "abc" });
   assert(["abca\n", "a\nabc"].includes(out), out);
