@@ -9,7 +9,8 @@ import { ConfigError } from "../errors.ts";
 import type { Level } from "../log.ts";
 import { nearest } from "../schema.ts";
 import { defaultProxies } from "./default_proxies.ts";
-import { absentOptions, type GlobalOption, globalOptions } from "./options.ts";
+import { absentOptions } from "./absent_options.ts";
+import { type GlobalOption, globalOptions } from "./options.ts";
 
 /** What the command line says. Options fill it in; nothing is opened yet. */
 export interface Arguments {
@@ -165,7 +166,8 @@ function readWords(words: readonly string[], result: Arguments): string[] {
       if (!value) throw new ConfigError(`option ${name} requires an argument`);
     }
     if (name === "--help" && value === undefined && isTopic(words[i + 1])) value = words[++i];
-    if (option.websocatMeaning && value !== undefined && looksLikeAddress(value)) {
+    // websocat's is a switch: an address follows, or another option.
+    if (option.websocatMeaning && value !== undefined && (looksLikeAddress(value) || /^-\D/.test(value))) {
       throw new ConfigError(`${name}: not a number: "${value}" (${option.websocatMeaning})`);
     }
     option.set(result, value, name);

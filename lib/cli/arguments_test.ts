@@ -29,6 +29,8 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["-t -1 - PIPE", 'option "-t": -1 out of range 0..'],
   ["-t ws://127.0.0.1/ -", '-t: not a number: "ws://127.0.0.1/" (for WebSocket text mode use --text)'],
   ["-t - ws://127.0.0.1/", '-t: not a number: "-" (for WebSocket text mode use --text)'],
+  ["-t -E tcp-l:1 -", '-t: not a number: "-E" (for WebSocket text mode use --text)'],
+  ["-b --no-close ws-l:1 -", '-b: not a number: "--no-close" (for WebSocket binary mode use --binary)'],
   ["-b ws-l:1234 -", '-b: not a number: "ws-l:1234" (for WebSocket binary mode use --binary)'],
   ["-u -U - PIPE", "options -u and -U exclude each other; without either, data flows both ways"],
   ["--text=1 - PIPE", "option --text takes no value"],
@@ -41,7 +43,15 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["- CREATE:n\uFFFDm", 'argument 2, "CREATE:n\uFFFDm", is not UTF-8: names and text must be'],
   ["-r a.bin - PIPE", 'option "-r": not in this version (raw copies of the data; see log: and LOGGER)'],
   ["-Ra.bin - PIPE", 'option "-R": not in this version (raw copies of the data; see log: and LOGGER)'],
-  ["-lyuser - PIPE", 'option "-ly": not in this version (syslog)'],
+  [
+    "-lyuser - PIPE",
+    'option "-ly": not in this version (syslog; -lf FILE logs to a file, and logger takes standard error)',
+  ],
+  [
+    "--oneshot ws-l:1 -",
+    'option "--oneshot": not in this version (leave it out: without fork a listener serves one caller)',
+  ],
+  ["- ws:h:1 --origin=http://h", 'option "--origin": not in this version (use option origin= of the address)'],
 ];
 
 for (const [line, message] of messages) {
@@ -56,6 +66,10 @@ Deno.test("readArguments() takes no empty word for a value", () => {
     const error = assertThrows(() => read([name, "", "-", "PIPE"]), ConfigError);
     assertEquals(error.message, `option ${name} requires an argument`);
   }
+});
+
+Deno.test("readArguments() takes a header as websocat's users attach it", () => {
+  assertEquals(read(["-H=X-A: b", "-HX-C: d=e", "-", "ws://h/"]).http.headers, ["X-A: b", "X-C: d=e"]);
 });
 
 Deno.test("readArguments() takes values attached and separate", () => {

@@ -41,22 +41,6 @@ export const groups = [
 ] as const;
 export type Group = typeof groups[number];
 
-/** Options of the specification that this version does not have: to be told from misspelt ones. */
-export const absentOptions: Readonly<Record<string, string>> = {
-  "-ly": "syslog",
-  "-lm": "syslog",
-  "-lh": "the host name in log lines",
-  "-r": "raw copies of the data; see log: and LOGGER",
-  "-R": "raw copies of the data; see log: and LOGGER",
-  "-s": "sloppy mode; for a WebSocket server use --server",
-  "-g": "unchecked options",
-  "-L": "lock files",
-  "-W": "lock files",
-  "--pump": "the choice of a data path",
-  "--offload": "kernel offload",
-  "--offload-ifs": "kernel offload",
-};
-
 const hasNoEffect = (result: Arguments, name: string, level: "warn" | "info") =>
   result.notes.push({ level, message: `option ${name} has no effect` });
 
@@ -486,7 +470,8 @@ export const globalOptions: readonly GlobalOption[] = [
     group: "WebSocket",
     help: "Extra header of outgoing requests; repeatable",
     example: "l7mp -H 'Authorization: Bearer x' - ws:127.0.0.1:16000",
-    set: (result, text, name) => void result.http.headers.push(readHeader(text!, name)),
+    // websocat's users write -H='NAME: VALUE'.
+    set: (result, text, name) => void result.http.headers.push(readHeader(text!.replace(/^=/, ""), name)),
   },
   {
     names: ["--ping-interval"],

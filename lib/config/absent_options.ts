@@ -1,25 +1,93 @@
 /**
- * Options of addresses that socat's users may write and that no address has yet, in the spelling names are compared in:
- * for a plain answer in place of a guess at what they misspelt.
+ * Options of addresses that socat's users may write and that no address has yet: for a plain answer, and what does the
+ * job in their place, instead of a guess at what they misspelt.
  */
-export const absentOptions: ReadonlySet<string> = new Set([
-  // Programs.
-  ..."pty openpty ptmx ctty setsid setpgid fdin fdout nofork socketpair".split(" "),
-  ..."su su-d setuid setgid chroot sighup sigint sigquit winsize tiocswinsz".split(" "),
-  // Pseudo terminals.
-  ..."link wait-slave sitout-eio".split(" "),
-  // Terminals.
-  ..."sane icanon isig opost onlcr icrnl inlcr ixon ixoff crtscts clocal".split(" "),
-  ..."cs5 cs6 cs7 cs8 parenb parodd cstopb ispeed ospeed min time".split(" "),
-  ..."b300 b1200 b2400 b4800 b9600 b19200 b38400 b57600 b115200".split(" "),
-  // Line editing.
-  ..."history prompt noecho noprompt".split(" "),
-  // Peers.
-  ..."tcpwrap tcpwrapper libwrap lowport".split(" "),
-  // Data.
-  ..."escape escape-newlines rate burst max-messages linger-half cool-write children-shutup".split(" "),
-  // WebSockets.
-  ..."print-ping-rtt root file binary-prefix text-prefix header-to-env".split(" "),
-  // Files.
-  ..."lockfile waitlock setlk setlkw lock bind-tempname unix-tightsocklen".split(" "),
-]);
+
+interface Absent {
+  /** Names in the spelling they are compared in. */
+  readonly names: RegExp;
+  readonly instead?: string;
+}
+
+const words = (text: string): RegExp => new RegExp(`^(${text.trim().split(/\s+/).join("|")})$`);
+
+const absent: readonly Absent[] = [
+  {
+    names: words("pty openpty ptmx ctty tiocsctty winsize tiocswinsz"),
+    instead: "programs have no terminal; script gives them one: EXEC-ARG ... -- script -qec 'bash -i' /dev/null",
+  },
+  { names: words("setpgid pgid"), instead: "leave it out: programs are in a group of their own" },
+  { names: words("nofork"), instead: "leave it out: the program then talks through l7mp" },
+  { names: words("socketpair"), instead: "leave it out: programs are talked to through pipes" },
+  { names: words("fdin fdout"), instead: "let a shell redirect: SYSTEM:'program 3<&0 4>&1'" },
+  {
+    names: words("su substuser su-d su-e substuser-delayed substuser-early setuid setuid-early setgid setgid-early"),
+    instead: "start l7mp or the program as that user: setpriv, runuser",
+  },
+  { names: words("chroot chroot-early"), instead: "start l7mp or the program through chroot" },
+  { names: words("sighup sigint sigquit"), instead: "signals end l7mp, and with it the program" },
+  {
+    names: words("link symbolic-link wait-?slave pty-interval pty-wait-slave sitout-eio"),
+    instead: "it belongs to PTY",
+  },
+  {
+    names: words(
+      `sane icanon isig iexten opost onlcr onlret onocr ocrnl ofdel ofill olcuc icrnl inlcr igncr inpck istrip iuclc
+      imaxbel ignbrk ignpar ixon ixoff ixany crtscts clocal cread csize cs[5-8] parenb parodd parmrk cstopb hupcl brkint
+      tostop noflsh pendin flusho xcase xtabs echo(e|k|nl|ctl|ke|prt) ispeed ospeed min time b\\d+
+      v(discard|eof|eol2?|erase|intr|kill|lnext|min|quit|reprint|start|stop|susp|swtc|time|werase)
+      (nl|cr|tab|bs|vt|ff)\\d (nl|cr|tab|bs|vt|ff)dly termios-(rawer|cfmakeraw)`,
+    ),
+    instead: "-,raw and -,echo=0 set the terminal of standard input; stty -F /dev/tty... sets others before the start",
+  },
+  { names: words("history(-file)? prompt noecho noprompt"), instead: "it belongs to READLINE" },
+  {
+    names: words("tcpwrap(per|pers)? libwrap allow-table deny-table hosts-(allow|deny) tcpwrap-.*"),
+    instead: "use range=",
+  },
+  { names: words("lowport"), instead: "use sourceport=" },
+  { names: words("lockfile waitlock"), instead: "use flock: flock FILE l7mp ..." },
+  { names: words("netns"), instead: "use ip netns: ip netns exec NAME l7mp ..." },
+  { names: words("escape escape-newlines rate burst max-messages linger-half cool-write children-shutup") },
+  { names: words("shell"), instead: "SHELL takes $SHELL" },
+  { names: words("print-ping-rtt root file binary-prefix text-prefix header-to-env") },
+  {
+    names: words("(f-)?setlkw?(-rd|-wr)? flock(-.*)? lock bind-tempname unix-tightsocklen f-setpipe-sz cloexec async"),
+  },
+  {
+    names: words(
+      "(o-)?(direct|directory|noatime|nofollow|rsync) (fs|ext2|ext3)-.* l?seek(32|64)(-.*)? ftruncate(32|64)",
+    ),
+  },
+  {
+    names: words("setsockopt(-.*)? ioctl(-.*)? siocspgrp fiosetown"),
+    instead: "use the option's name where it has one: reuseaddr, broadcast, bindtodevice",
+  },
+  {
+    names: words("(so)?type socktype proto(type)? domain"),
+    instead: "the kind of socket is that of the address type",
+  },
+  {
+    names: words("(so-)?timestamp ip(v6)?-?(pktinfo|recv.*|.*pktinfo)"),
+    instead: "leave it out: programs are not told",
+  },
+  { names: words("up iff-.* tun-.* retrieve-vlan"), instead: "it belongs to TUN and INTERFACE" },
+  { names: words("(posix)?mq-.* (dccp|udplite)-.*") },
+  { names: words("ai-.* res-.*") },
+  {
+    names: words(
+      `ip-(freebind|transparent|hdrincl|mtu.*|options|pktoptions|retopts|router-alert) freebind transparent mtudiscover
+      ipv6-(authhdr|dstopts|hoplimit|hopopts|rthdr|tclass|unicast-hops) openssl-max(fraglen|sendfrag)
+      (so-)?(acceptconn|attach-filter|bsdcompat|debug|detach-filter|dontroute|error|no-check|oobinline|passcred|peercred)
+      (so-)?(priority|rcvlowat|rcvtimeo|sndlowat|sndtimeo)
+      so-(type|security-.*) (tcp-)?(cork|defer-accept|info|linger2|maxseg-late|md5sig|quickack|syncnt|window-clamp)`,
+    ),
+  },
+];
+
+/** What to say of the option `name` (in the spelling names are compared in); undefined where it may be misspelt. */
+export function whyAbsent(name: string): string | undefined {
+  const found = absent.find(({ names }) => names.test(name));
+  if (!found) return undefined;
+  return `is not in this version${found.instead === undefined ? "" : `; ${found.instead}`}`;
+}

@@ -131,7 +131,11 @@ Deno.test("applyOption() reads names without case and with socat's prefixes, lis
 Deno.test("parse errors are those of addresses.md section 8", () => {
   refuses("FOO2:1", 'unknown device/address "FOO2"');
   refuses("TCP-LIS:1", 'unknown device/address "TCP-LIS"; did you mean "TCP-LISTEN"?');
-  refuses("DCCP:h:1", 'unknown device/address "DCCP": not supported by l7mp');
+  const absent = (name: string) => `unknown device/address "${name}": not supported by l7mp`;
+  refuses("SOCKS5-LISTEN:p:1:h:1", absent("SOCKS5-LISTEN"));
+  refuses("pty,raw,echo=0", `${absent("pty")}; socat stands in where it is installed: exec:'socat - "pty..."'`);
+  refuses("READLINE", `${absent("READLINE")}; use -, and rlwrap before the command to edit lines`);
+  refuses("openssl_dtls-c:h:1", `${absent("openssl_dtls-c")}; TLS runs over TCP: OPENSSL, OPENSSL-LISTEN`);
   refuses("TCP:h", "TCP: wrong number of parameters (1 instead of 2): usage TCP:<host>:<port>");
   refuses("TCP:h:", "TCP: wrong number of parameters (1 instead of 2): port is missing; usage TCP:<host>:<port>");
   refuses("TCP::1", "TCP: wrong number of parameters (1 instead of 2): host is missing; usage TCP:<host>:<port>");

@@ -118,7 +118,9 @@ function checkDirection(stack: Stack, place: Place | "half", direction: Directio
     ? ["writing", first ? "-u" : "-U"] as const
     : ["reading", first ? "-U" : "-u"] as const;
   const cure = place === "half" ? "swap the halves around" : `use ${option}, or`;
-  throw new ConfigError(`${typeName(stack)}: cannot be used for ${verb} (${cure} "!!")`);
+  const name = typeName(stack);
+  const both = /^STD(IN|OUT)$/.test(name) && place !== "half" ? "; for both ways -" : "";
+  throw new ConfigError(`${name}: cannot be used for ${verb} (${cure} "!!"${both})`);
 }
 
 function checkKinds({ levels }: Stack): void {

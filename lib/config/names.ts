@@ -1,6 +1,7 @@
 /** Finds plug-ins by what users write: type names, URL schemes, overlays, and document names. */
 import { ConfigError } from "../errors.ts";
 import type { AddressType, Layer, Protocol, Registry, Transform } from "../protocol.ts";
+import { whyAbsent } from "./absent_types.ts";
 import { suggestion } from "./suggest.ts";
 
 // Plug-ins of one list have different specs.
@@ -73,21 +74,11 @@ export function namesOf(registry: Registry): Names {
   };
 }
 
-// Types of socat that may be absent from the registry: unknown here, but not misspelt.
-const absent = new RegExp(
-  "^(ABSTRACT|ACCEPT|DATAGRAM|DCCP|DTLS|EXEC|FD|GOPEN|INET|INTERFACE|IF|IP|OPENSSL|PIPE|POSIXMQ|PROXY|PTY|READLINE|" +
-    "SCTP|SENDTO|SEQPACKET|SHELL|SOCKET|SOCKETPAIR|SOCKS|SSL|SYSTEM|TCP|TLS|TUN|UDP|UDPLITE|UNIX|VSOCK|WS|WSS|HTTP|" +
-    "HTTPS|H2|H3|QUIC|JSONSOCKET|SYNC|REGISTRY|CLUSTER|LISTENER|CONTROLLER|PROMETHEUS|SSE|EXPECT|RANDOM|ZERO|REPLY)" +
-    "[456]?A?(-(CONNECT|CLIENT|LISTEN|L|FD|SENDTO|SEND|RECV|RECVFROM|DATAGRAM|DGRAM|BIND|SERVER|READ|WRITE|" +
-    "BIDIRECTIONAL|ARG))?$",
-);
-
 /** The error for a word that names no address type. `written` is the name as the user spelt it. */
 export function unknownType(written: string, names: Names): ConfigError {
   const wanted = normal(written);
-  if (absent.test(wanted)) {
-    return new ConfigError(`unknown device/address "${written}": not supported by l7mp`);
-  }
+  const why = whyAbsent(wanted, written);
+  if (why !== undefined) return new ConfigError(`unknown device/address "${written}": ${why}`);
   const known = names.types.flatMap((found) => found.type.names);
   return new ConfigError(`unknown device/address "${written}"${suggestion(wanted, known)}`);
 }

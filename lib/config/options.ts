@@ -2,7 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import type { AddressType } from "../protocol.ts";
 import type { Fieldset, Schema } from "../schema.ts";
-import { absentOptions } from "./absent_options.ts";
+import { whyAbsent } from "./absent_options.ts";
 import { connectOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import type { Found, Names } from "./names.ts";
 import { engineFields, ownerOf, pluginOf, type Role, type Settings, type Stack, typeName } from "./stack.ts";
@@ -127,9 +127,8 @@ function refusal(
     const did = `did you mean ${owner.type.names[0]}?`;
     return new ConfigError(`option "${name}" does not apply to ${type} (${did})${hint}`);
   }
-  if (spellings(name).some((spelling) => absentOptions.has(spelling))) {
-    return new ConfigError(`option "${name}" of ${type} is not in this version${hint}`);
-  }
+  const why = spellings(name).map(whyAbsent).find((why) => why !== undefined);
+  if (why !== undefined) return new ConfigError(`option "${name}" of ${type} ${why}${hint}`);
   const near = suggestion(normal(name), known.flatMap(spellingsOf));
   return new ConfigError(`unknown option "${name}" of ${type}${near}${hint}`);
 }

@@ -101,8 +101,8 @@ Deno.test("planDocument() uses only the direction that is asked for", () => {
 });
 
 Deno.test("planDocument() refuses the wrong direction before anything opens", () => {
-  refuses(["STDIN", "ECHO"], 'STDIN: cannot be used for writing (use -u, or "!!")');
-  refuses(["ECHO", "STDOUT"], 'STDOUT: cannot be used for reading (use -u, or "!!")');
+  refuses(["STDIN", "ECHO"], 'STDIN: cannot be used for writing (use -u, or "!!"; for both ways -)');
+  refuses(["ECHO", "STDOUT"], 'STDOUT: cannot be used for reading (use -u, or "!!"; for both ways -)');
   refuses(["ECHO", "UDP-RECV:1"], 'UDP-RECV: cannot be used for writing (use -U, or "!!")', { direction: "both" });
   refuses(["STDOUT!!STDIN", "ECHO"], 'STDOUT: cannot be used for reading (swap the halves around "!!")');
 });
