@@ -3,6 +3,7 @@ import type { Registry } from "../protocol.ts";
 import type { Document, InlineListener, InlineTransform } from "./document.ts";
 import { flowKind, half, type Kind, otherKind, readListener, readTransform } from "./document_reader.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
+import type { AnyTransform } from "./names.ts";
 import { mainLevel, pluginOf, type Stack } from "./stack.ts";
 
 /**
@@ -43,28 +44,32 @@ interface JsonFlow {
   readonly at: string;
 }
 
-/** The chain with LINES between JSONENCAP or JSONDECAP and a byte side (addresses.md 2.3). */
+/**
+ * The chain with LINES between JSONENCAP or JSONDECAP and a byte side (addresses.md 2.3): next to them, also where
+ * what stands between lets everything pass as it is.
+ */
 export function withLines({ chain, from, to, reverse, registry, at }: JsonFlow): InlineTransform[] {
   const lines: InlineTransform = { spec: { protocol: "LINES", ...(reverse && { reverse: true }) } };
+  const transforms = chain.map((item, n) => readTransform(item, registry, `${at}[${n}]`).transform);
+  const lastFramer = transforms.findLastIndex((transform) => !isPassive(transform));
   const result: InlineTransform[] = [];
   let kind: Kind = flowKind(from);
-  let last: string | undefined;
-  for (const [n, item] of chain.entries()) {
-    const { transform } = readTransform(item, registry, `${at}[${n}]`);
-    if (isJson(transform.name) && kind === "byte") {
+  for (const [n, transform] of transforms.entries()) {
+    const json = transform.name === "JSONEncap" || transform.name === "JSONDecap";
+    if (json && kind === "byte") {
       result.push(lines);
       kind = "datagram";
     }
-    result.push(item);
+    result.push(chain[n]!);
     if (transform.gives === "other") kind = otherKind(kind);
-    last = transform.name;
+    if (json && n === lastFramer && kind === "datagram" && flowKind(to) === "byte") result.push(lines);
   }
-  if (isJson(last) && kind === "datagram" && flowKind(to) === "byte") result.push(lines);
   return result;
 }
 
-function isJson(name: string | undefined): boolean {
-  return name === "JSONEncap" || name === "JSONDecap";
+/** Whether bytes and messages pass it as they are. */
+function isPassive({ gives, needs }: AnyTransform): boolean {
+  return gives === "same" && needs === "any";
 }
 
 function withRoute(
@@ -81,8 +86,7 @@ function withLineMode(listener: InlineListener, i: number, registry: Registry): 
   const { route, routeAt, source, target } = readListener(listener, i, registry);
   const plain = (["ingress", "egress"] as const).every((key) =>
     (route[key] ?? []).every((item, n) => {
-      const { transform } = readTransform(item, registry, `${routeAt}.${key}[${n}]`);
-      return transform.gives === "same" && transform.needs === "any";
+      return isPassive(readTransform(item, registry, `${routeAt}.${key}[${n}]`).transform);
     })
   );
   if (!plain) return listener;
