@@ -99,7 +99,7 @@ function check(value: unknown, shape: Shape, at: string): void {
   if (type === shape.or) return;
   const other = shape.or === "string" ? "a name or " : "";
   const expected = `${other}${shape.form === "list" ? "a list" : "an object"}`;
-  const wrong = () => new ConfigError(`${at || "the document"}: ${JSON.stringify(value)} is not ${expected}`);
+  const wrong = () => new ConfigError(`${at || "the document"}: ${shown(value)} is not ${expected}`);
   if (shape.form === "list") {
     if (!Array.isArray(value)) throw wrong();
     for (const [i, item] of value.entries()) check(item, shape.of, `${at}[${i}]`);
@@ -112,4 +112,10 @@ function check(value: unknown, shape: Shape, at: string): void {
     if (!Object.hasOwn(keys, key)) throw new ConfigError(`${path}: unknown key${suggestion(key, Object.keys(keys))}`);
     check(inner, keys[key]!, path);
   }
+}
+
+/** `value` for a message: its beginning, for it may be all of a file, and that file a key. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 30)}…` : text;
 }

@@ -255,6 +255,11 @@ const golden: readonly (readonly [name: string, text: string, message: string])[
   ["YAML that is none", "a: [1,\nb: 2\nc: {", "test.yaml:3: "],
   ["a key that is there twice", "rules: []\nrules: []\n", "test.yaml:2: Cannot store mapping pair: duplicated key"],
   ["a text that is no configuration", "hello\n", 'test.yaml: the document: "hello" is not an object'],
+  [
+    "a long text, such as a key, of which only the beginning is told",
+    `-----BEGIN PRIVATE KEY-----\n${"MIIEvQIBADANBgkq".repeat(20)}\n-----END PRIVATE KEY-----\n`,
+    'test.yaml: the document: "--BEGIN PRIVATE KEY----- MIIE… is not an object',
+  ],
 ];
 
 for (const [name, text, message] of golden) {
