@@ -129,7 +129,7 @@ Deno.test("applyOption() reads names without case and with socat's prefixes, lis
 });
 
 Deno.test("parse errors are those of addresses.md section 8", () => {
-  refuses("FOO2:1", 'unknown device/address "FOO2"');
+  refuses("FOO2:1", 'unknown device/address "FOO2"; use option "-h" for a list');
   refuses("TCP-LIS:1", 'unknown device/address "TCP-LIS"; did you mean "TCP-LISTEN"?');
   const absent = (name: string) => `unknown device/address "${name}": not supported by l7mp`;
   refuses("SOCKS5-LISTEN:p:1:h:1", absent("SOCKS5-LISTEN"));
@@ -153,6 +153,12 @@ Deno.test("parse errors are those of addresses.md section 8", () => {
   refuses(
     "ws://h/?a,b",
     'unknown option "b" of WS; a comma that belongs to the URL is written %2C or \\,',
+  );
+  refuses("OPEN:a,b", 'unknown option "b" of OPEN; a comma that belongs to the path is written \\,');
+  refuses("OPEN:a,ignoreoef", 'unknown option "ignoreoef" of OPEN; did you mean "ignoreeof"?');
+  refuses(
+    "TCP-L:80,fork TCP:h:80",
+    'unknown option "fork TCP:h:80" of TCP-LISTEN; each address is a word of its own: no quotes around both',
   );
   refuses("TCP-L:80,cert=x", 'option "cert" does not apply to TCP-LISTEN (did you mean OPENSSL-LISTEN?)');
   refuses("TCP:h:80,range=10.0.0.0/8", 'option "range" does not apply to TCP (did you mean TCP-LISTEN?)');

@@ -80,5 +80,6 @@ export function unknownType(written: string, names: Names): ConfigError {
   const why = whyAbsent(wanted, written);
   if (why !== undefined) return new ConfigError(`unknown device/address "${written}": ${why}`);
   const known = names.types.flatMap((found) => found.type.names);
-  return new ConfigError(`unknown device/address "${written}"${suggestion(wanted, known)}`);
+  const cure = suggestion(wanted, known) || '; use option "-h" for a list';
+  return new ConfigError(`unknown device/address "${written}"${cure}`);
 }

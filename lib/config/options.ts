@@ -64,7 +64,8 @@ export function applyOption(stack: Stack, option: WrittenOption, names: Names, i
     if (lower) return setOption(lower.settings, meant, schema, option);
   }
   const known = [engineFields(role), ...levels.slice(depth).map((level) => pluginOf(level).spec.fields)];
-  throw refusal(name, typeName(stack), role, known, names.types.map((found) => fieldsOf(found)), isUrl);
+  const hints = isUrl ? urlHint : hintFor(name, levels.map((level) => level.type));
+  throw refusal(name, typeName(stack), role, known, names.types.map((found) => fieldsOf(found)), hints);
 }
 
 /** Reads one option of a transform. */
@@ -76,7 +77,7 @@ export function applyTransformOption(
   const key = findKey(option.name, fields);
   if (key !== undefined) return setOption(settings, key, fields[key]!, option);
   const others = names.types.map((found) => fieldsOf(found));
-  throw refusal(option.name, type.names[0]!, "local", [fields], others, false);
+  throw refusal(option.name, type.names[0]!, "local", [fields], others, hintFor(option.name, [type]));
 }
 
 /**
@@ -109,15 +110,34 @@ function fieldsOf(found: Found): TypeFields {
   return { type: found.type, fields: { ...streamOptions.fields, ...engine.fields, ...own } };
 }
 
+/** What may have been meant where an address has no such option. */
+interface Hints {
+  /** Added to every refusal. */
+  readonly always: string;
+  /** Added where no option resembles the name. */
+  readonly otherwise: string;
+}
+
+const urlHint: Hints = { always: "; a comma that belongs to the URL is written %2C or \\,", otherwise: "" };
+
+/** `name` stands among the options of one of `types`, each over the next. */
+function hintFor(name: string, types: readonly (AddressType | undefined)[]): Hints {
+  const text = types.map((type) => type?.parameters).find((parameters) => parameters?.form === "text");
+  if (text?.form === "text") {
+    return { always: "", otherwise: `; a comma that belongs to the ${text.label} is written \\,` };
+  }
+  return { always: "", otherwise: /\s/.test(name) ? "; each address is a word of its own: no quotes around both" : "" };
+}
+
 function refusal(
   name: string,
   type: string,
   role: Role,
   known: readonly Fieldset[],
   others: readonly TypeFields[],
-  isUrl: boolean,
+  hints: Hints,
 ): ConfigError {
-  const hint = isUrl ? "; a comma that belongs to the URL is written %2C or \\," : "";
+  const hint = hints.always;
   // A type that has the option: rather of the same role, so that TCP-LISTEN leads to OPENSSL-LISTEN.
   const owners = others.filter((other) => findKey(name, other.fields) !== undefined);
   const family = type.replace(/-.*/, "");
@@ -130,5 +150,5 @@ function refusal(
   const why = spellings(name).map(whyAbsent).find((why) => why !== undefined);
   if (why !== undefined) return new ConfigError(`option "${name}" of ${type} ${why}${hint}`);
   const near = suggestion(normal(name), known.flatMap(spellingsOf));
-  return new ConfigError(`unknown option "${name}" of ${type}${near}${hint}`);
+  return new ConfigError(`unknown option "${name}" of ${type}${near || hints.otherwise}${hint}`);
 }

@@ -41,9 +41,10 @@ export function documentFromWords(words: Words, registry: Registry, options: Pai
   const names = namesOf(registry);
   // With one address STDIO is the second.
   const last = addresses.length > 1 ? addresses.at(-1)! : "-";
-  const transforms = addresses.slice(1, -1).map((word) => parseTransform(word, names));
+  // The addresses before what stands between them: a colon forgotten in the first makes its port a word of its own.
   const first = parseAddress(addresses[0]!, names, tail);
   const second = parseAddress(last, names, tail);
+  const transforms = addresses.slice(1, -1).map((word) => parseTransform(word, names));
   const withTail = [...stacksOf(first), ...stacksOf(second)].filter(takesWords).length;
   if (tail && withTail === 0) throw new ConfigError('words after "--" are for EXEC-ARG and SHELL-ARG only');
   if (tail && withTail > 1) throw new ConfigError('words after "--" can serve only one address');

@@ -137,6 +137,12 @@ Deno.test("documentFromWords() refuses wrong words with the reason", () => {
   refuses(["-", "tcp:a:1", "-"], '"tcp:a:1" is an address, not a transform; more than one pair needs a file (-c)');
   refuses(["-", "LINSE", "-"], 'unknown transform "LINSE"; did you mean "LINES"?');
   refuses(["-", "LINES"], '"LINES" is a transform, not an address; it stands between two addresses');
+  refuses(["LINES", "tcp-l:1", "-"], '"LINES" is a transform, not an address; it stands between two addresses');
+  refuses(["-", "tcp:a:1", "LINES"], '"LINES" is a transform, not an address; it stands between two addresses');
+  refuses(
+    ["tcp-l", "80", "-"],
+    "TCP-LISTEN: wrong number of parameters (0 instead of 1): usage TCP-LISTEN:[<host>:]<port>",
+  );
   refuses(["-", "TCP-L:1,fork"], fork + cure);
   refuses(["-", "TCP:h:1,fork"], fork.replace("TCP-LISTEN", "TCP"));
   refuses(["TCP-L:1,fork!!-", "-"], fork);
