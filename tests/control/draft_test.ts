@@ -171,10 +171,10 @@ Deno.test("i-14: what is not there is said in the words that clients match", () 
   assertEquals(said((draft) => draft.deleteRule("x", false)), 'Cannot delete rule: Unknown rule "x"');
   assertEquals(said((draft) => draft.deleteRuleList("x", false)), 'Cannot delete RuleList: Unknown RuleList "x"');
   assertEquals(said((draft) => draft.deleteRoute("x", false)), 'Cannot delete Route: Unknown Route "x"');
-  assertEquals(said((draft) => draft.deleteEndPoint("x", false)), "Not Found");
-  assertEquals(said((draft) => draft.addEndPoint("x", { spec: { address: "h" } })), "Not Found");
-  assertEquals(said((draft) => draft.insertRule("x", 0, "r")), "Not Found");
-  assertEquals(said((draft) => draft.replaceCluster("x", { spec: tcp })), "Not Found");
+  assertEquals(said((draft) => draft.deleteEndPoint("x", false)), 'Not Found: Unknown endpoint "x"');
+  assertEquals(said((draft) => draft.addEndPoint("x", { spec: { address: "h" } })), 'Not Found: Unknown cluster "x"');
+  assertEquals(said((draft) => draft.insertRule("x", 0, "r")), 'Not Found: Unknown RuleList "x"');
+  assertEquals(said((draft) => draft.replaceCluster("x", { spec: tcp })), 'Not Found: Unknown cluster "x"');
 });
 
 Deno.test("i-1: endpoints of a new cluster that cannot be fail the add", () => {
