@@ -57,7 +57,10 @@ function readOwn(certFile: string, keyFile: string | undefined): { cert: string;
 
 function keyIn(text: string, option: string, file: string) {
   const match = keyBlock.exec(text);
-  if (!match) throw new ConfigError(`${option} "${file}": no private key found in PEM data`);
+  if (!match) {
+    const cure = option === "cert" ? "; option key names another file for it" : "";
+    throw new ConfigError(`${option} "${file}": no private key found in PEM data${cure}`);
+  }
   const [pem, kind] = match;
   if (kind!.startsWith("ENCRYPTED") || pem.includes("Proc-Type: 4,ENCRYPTED")) {
     const cure = `"openssl pkey -in ${file} -out FILE" decrypts it`;

@@ -32,7 +32,11 @@ const faults: readonly (readonly [what: string, settings: Readonly<Record<string
   ["a listener without a certificate", {}, "OPENSSL-LISTEN: no certificate given; use option cert"],
   ["a missing file", { cert: "none.pem" }, 'cert: open("none.pem", O_RDONLY): No such file or directory'],
   ["a file without a certificate", { cert: "server.key" }, 'cert "server.key": no certificate found in PEM data'],
-  ["a file without a key", { cert: "server.pem" }, 'cert "server.pem": no private key found in PEM data'],
+  [
+    "a file without a key",
+    { cert: "server.pem" },
+    'cert "server.pem": no private key found in PEM data; option key names another file for it',
+  ],
   ["a key file without a key", { cert: "server.pem", key: "ca.pem" }, 'key "ca.pem": no private key found in PEM data'],
   [
     "a key of another certificate",
