@@ -1,6 +1,6 @@
 /** UDP and UNIX datagram sockets, read and written in batches. */
 import type { DatagramSocket, DatagramSocketOptions, DatagramTarget, Packet, PathOptions, Peer } from "../driver.ts";
-import type { BoundPath } from "../portable/bound_path.ts";
+import type { BoundPath } from "../portable/unix_path.ts";
 import { StreamError } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SOCK_DGRAM } from "./constants.ts";

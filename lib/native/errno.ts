@@ -59,7 +59,6 @@ const table: Readonly<Record<number, readonly [name: string, text: string]>> = {
 };
 
 export const EPERM = 1;
-export const ENOENT = 2;
 export const EINTR = 4;
 export const EIO = 5;
 export const EBADF = 9;

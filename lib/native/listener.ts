@@ -1,6 +1,6 @@
 /** A listening TCP or UNIX stream socket. */
 import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver.ts";
-import type { BoundPath } from "../portable/bound_path.ts";
+import type { BoundPath } from "../portable/unix_path.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";

@@ -1,6 +1,6 @@
 /** Making, naming and binding sockets: what streams and datagrams have in common. */
 import type { PathOptions } from "../driver.ts";
-import type { BoundPath } from "../portable/bound_path.ts";
+import type { BoundPath } from "../portable/unix_path.ts";
 import { formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "./constants.ts";
 import { connectError, EACCES, EADDRINUSE } from "./errno.ts";

@@ -1,6 +1,6 @@
 /** Connecting a stream socket without blocking. */
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
-import type { BoundPath } from "../portable/bound_path.ts";
+import type { BoundPath } from "../portable/unix_path.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { sleep } from "../stream/timer.ts";
 import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";

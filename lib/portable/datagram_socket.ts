@@ -3,13 +3,12 @@ import type { DatagramSocket, DatagramSocketOptions, DatagramTarget, Packet, Pat
 import { ConnectError, StreamError, systemFault } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
-import type { BoundPath } from "./bound_path.ts";
 import { connectError, optionError, refuseOptions, refuseV6only, streamError } from "./errors.ts";
 import { interface4 } from "./interfaces.ts";
 import { needsNode, openNodeDatagram } from "./node_datagram.ts";
 import { onlyPeer } from "./only_peer.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
-import { bindPath, clearPath } from "./unix_path.ts";
+import { bindPath, type BoundPath, clearPath } from "./unix_path.ts";
 
 const udpReadBytes = 65_536;
 const largestUdpBytes = 65_507;

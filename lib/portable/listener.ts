@@ -2,12 +2,11 @@
 import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
-import type { BoundPath } from "./bound_path.ts";
 import { ByteSocket } from "./byte_socket.ts";
 import { connectError, refuseOptions, refuseV6only, streamError, unavailable } from "./errors.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 import { setTcpOptions, streamRefusals } from "./stream_connect.ts";
-import { bindPath, clearPath } from "./unix_path.ts";
+import { bindPath, type BoundPath, clearPath } from "./unix_path.ts";
 
 type ListenOptions = StreamSocketOptions & PathOptions & { backlog: number };
 type UnixAddress = SocketAddress & { family: "unix" };

@@ -1,7 +1,9 @@
-/** Binding a socket to a path in the file system, whose mode and owner are right before anybody can connect. */
+/**
+ * Binding a socket to a path in the file system, whose mode and owner are right before anybody can connect, and removing
+ * it. The native driver uses it too.
+ */
 import type { PathOptions } from "../driver.ts";
 import type { SocketAddress } from "../stream/stream.ts";
-import { BoundPath } from "./bound_path.ts";
 import { connectError } from "./errors.ts";
 
 type UnixAddress = SocketAddress & { family: "unix" };
@@ -22,7 +24,7 @@ export async function clearPath(
   const found = await Deno.lstat(address.path).catch(() => undefined);
   if (!found) return;
   if (options.unlinkEarly || (options.unlinkStale && found.isSocket && !await answers())) {
-    remove(address);
+    removePath(address);
   }
 }
 
@@ -57,10 +59,50 @@ export function bindPath<T>(
   return { socket, path };
 }
 
-function remove(address: UnixAddress): void {
+/** Removes what stands at the path, if anything does. Throws `ConnectError`. */
+export function removePath(address: UnixAddress): void {
   try {
     Deno.removeSync(address.path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw connectError("unlink", address, error);
+  }
+}
+
+/** A path that a socket is bound to, until it is removed. */
+export class BoundPath {
+  /** Absolute, so that a later change of directory does not matter. */
+  readonly #path: string;
+  readonly #identity: string | undefined;
+  readonly #unlinkClose: boolean;
+
+  /** The socket is bound by now. */
+  constructor(path: string, unlinkClose = true) {
+    this.#path = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+    this.#identity = identityOf(this.#path);
+    this.#unlinkClose = unlinkClose;
+  }
+
+  /** Removes the path if it is wanted and still ours: somebody may have put another socket there since. */
+  release(): void {
+    if (this.#unlinkClose) this.remove();
+  }
+
+  /** Removes the path if it is still ours. */
+  remove(): void {
+    if (this.#identity === undefined || identityOf(this.#path) !== this.#identity) return;
+    try {
+      Deno.removeSync(this.#path);
+    } catch {
+      // Gone meanwhile, or the folder no longer lets us: nobody is left to tell.
+    }
+  }
+}
+
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = Deno.lstatSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
   }
 }

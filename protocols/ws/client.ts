@@ -1,7 +1,7 @@
 /** The connecting side of a WebSocket: the opening handshake of RFC 6455 section 4.1. */
 import { ConnectError, messageOf } from "../../lib/errors.ts";
 import type { Context } from "../../lib/protocol.ts";
-import { toDuplex } from "../../lib/stream/duplex.ts";
+import { type AdaptedDuplex, toDuplex } from "../../lib/stream/duplex.ts";
 import type { ByteStream, DatagramStream, StreamInfo } from "../../lib/stream/stream.ts";
 import { type HeaderLine, utf8Value } from "../http/head.ts";
 import { replaced, requestLines } from "../http/target.ts";
@@ -59,27 +59,28 @@ async function open(lower: ByteStream, spec: WsSpec, context: Context): Promise<
   socket.on("unexpected-response", (_request, response) => {
     refusal(target.name, response, context).then(reject);
   });
-  socket.on("error", (error) => {
-    const { lowerError, sawEnd } = adapted;
-    if (!lowerError && error.message.startsWith("Parse Error: Expected HTTP/")) {
-      const hint = "is it a WebSocket server? (wss:// for one behind TLS)";
-      return reject(new ConnectError(`${target.name}: the server's answer is not HTTP; ${hint}`, { cause: error }));
-    }
-    const why = error.message.includes("Pause on CONNECT/Upgrade")
-      ? 'the answer 101 lacks "Upgrade: websocket" or "Connection: Upgrade" (RFC 6455 section 4.1)'
-      : lowerError
-      ? messageOf(lowerError)
-      : sawEnd
-      ? "the server closed the connection"
-      : error.message;
-    reject(new ConnectError(`${target.name}: WebSocket handshake failed: ${why}`, { cause: lowerError ?? error }));
-  });
+  socket.on("error", (error) => reject(handshakeError(target.name, error, adapted)));
   try {
     return await promise;
   } catch (error) {
     adapted.duplex.destroy();
     throw error;
   }
+}
+
+/** What the library, or the stream below, found wrong with the answer. */
+function handshakeError(name: string, error: Error, { lowerError, sawEnd }: AdaptedDuplex): ConnectError {
+  const failed = (why: string) =>
+    new ConnectError(`${name}: WebSocket handshake failed: ${why}`, { cause: lowerError ?? error });
+  if (error.message.includes("Pause on CONNECT/Upgrade")) {
+    return failed('the answer 101 lacks "Upgrade: websocket" or "Connection: Upgrade" (RFC 6455 section 4.1)');
+  }
+  if (lowerError) return failed(messageOf(lowerError));
+  if (error.message.startsWith("Parse Error: Expected HTTP/")) {
+    const hint = "is it a WebSocket server? (wss:// for one behind TLS)";
+    return new ConnectError(`${name}: the server's answer is not HTTP; ${hint}`, { cause: error });
+  }
+  return failed(sawEnd ? "the server closed the connection" : error.message);
 }
 
 /** Facts of the stream below, under the name of this one. */
