@@ -5,19 +5,25 @@ import * as s from "../lib/schema.ts";
 import type { ByteStream, Stream } from "../lib/stream/stream.ts";
 import { checkAccounts } from "./_accounts.ts";
 import { inFolder, openOptions, ownershipOptions } from "./_file_options.ts";
-import { HandleStream } from "../lib/stream/handle_stream.ts";
+import { type Handle, HandleStream } from "../lib/stream/handle_stream.ts";
 import { accessOf, checkAccess, directionOf, type FileSpec, openFile } from "./_open_file.ts";
+import { changeTerminal, terminalOptions, type TerminalSettings } from "./_terminal.ts";
 import { unixClient } from "./unix.ts";
 
 const path = s.string({ help: "Path of the file" });
 const fileSpec = s.object({ path, ...openOptions, ...ownershipOptions });
 type PathSpec = s.SpecOf<typeof fileSpec>;
+const deviceSpec = s.object({ path, ...openOptions, ...ownershipOptions, ...terminalOptions });
+type DeviceSpec = s.SpecOf<typeof deviceSpec>;
 
 const parameters = { form: "text", key: "path", label: "path" } as const;
 
-/** Opens `spec.path` as a stream named after it. A UNIX socket cannot be opened: the error says what can. */
+/**
+ * Opens `spec.path` as a stream named after it; the settings of a terminal are restored at its end. A UNIX socket cannot
+ * be opened: the error says what can.
+ */
 async function openStream(
-  spec: PathSpec,
+  spec: PathSpec & TerminalSettings,
   flags: Partial<FileSpec>,
   protocol: string,
   context: Context,
@@ -25,20 +31,37 @@ async function openStream(
   context.signal.throwIfAborted();
   const all = { ...spec, ...flags };
   const name = spec.path!;
-  const info = await stat(inFolder(name, spec.chdir));
+  const where = inFolder(name, spec.chdir);
+  const info = await stat(where);
   if (info?.isSocket) {
     throw new ConnectError(`open("${name}"): Is a socket; use GOPEN or UNIX-CLIENT`, {
       code: "ENXIO",
       retryable: false,
     });
   }
-  const handle = await openFile(name, all, context);
+  const file = await openFile(name, all, context);
+  const handle = withTerminal(file, spec, where);
   const stream = new HandleStream(handle, { protocol, name }, directionOf(accessOf(all, context.direction)));
   if (context.signal.aborted) {
     stream.abort();
     throw context.signal.reason;
   }
   return stream;
+}
+
+/** Sets the terminal at `path` as `settings` say until `file` is closed. */
+function withTerminal(file: Handle, settings: TerminalSettings, path: string): Handle {
+  try {
+    const restore = changeTerminal(settings, path);
+    const close = (clean: boolean) => {
+      restore();
+      file.close(clean);
+    };
+    return { ...file, close };
+  } catch (error) {
+    file.close(false);
+    throw error;
+  }
 }
 
 function checkFile(type: string, spec: PathSpec, use: { readonly direction: Direction }): void {
@@ -57,7 +80,7 @@ async function stat(path: string): Promise<Deno.FileInfo | undefined> {
 }
 
 /** Opens a file as the options say; reading goes on after the end when the file grew. */
-export const open: Protocol<PathSpec> = {
+export const open: Protocol<DeviceSpec> = {
   name: "OPEN",
   types: [
     { names: ["OPEN", "FILE"], role: "local", parameters, help: "A file that exists, or with creat a new one" },
@@ -78,7 +101,7 @@ export const open: Protocol<PathSpec> = {
   ],
   kind: "byte",
   end: "none",
-  spec: fileSpec,
+  spec: deviceSpec,
   check: (spec, use) => checkFile("OPEN", spec, use),
   prepare: checkAccounts,
   connect: (spec, context) => openStream(spec, {}, "OPEN", context),
@@ -110,7 +133,7 @@ export const create: Protocol<PathSpec> = {
 };
 
 /** Opens whatever stands at the path: a socket is connected to, a file appended to, a missing one created. */
-export const gopen: Protocol<PathSpec> = {
+export const gopen: Protocol<DeviceSpec> = {
   name: "GOPEN",
   types: [{
     names: ["GOPEN"],
@@ -120,7 +143,7 @@ export const gopen: Protocol<PathSpec> = {
   }],
   kind: "either",
   end: "none",
-  spec: fileSpec,
+  spec: deviceSpec,
   check: (spec, use) => checkFile("GOPEN", spec, use),
   prepare: checkAccounts,
   async connect(spec, context): Promise<Stream> {

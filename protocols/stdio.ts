@@ -1,21 +1,17 @@
 /** Standard input, output and error as a byte stream. */
-import { ConnectError, systemFault } from "../lib/errors.ts";
 import type { Driver } from "../lib/driver.ts";
 import type { Context, Direction, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type Handle, HandleStream } from "../lib/stream/handle_stream.ts";
 import { StandardInput } from "./_standard_input.ts";
 import { standardOutput } from "./_standard_output.ts";
-import { changeTerminal } from "./_terminal.ts";
+import { changeTerminal, terminalOptions } from "./_terminal.ts";
 
 const streams = ["stdio", "stdin", "stdout", "stderr"] as const;
 
 const stdioSpec = s.object({
   stream: s.choice(streams, { help: "Which of the standard streams; stdio is both stdin and stdout" }),
-  raw: s.boolean({ group: "terminal", help: "Pass every key on at once, unchanged; restored at the end" }),
-  rawer: s.boolean({ group: "terminal", help: "As raw, without echo" }),
-  cfmakeraw: s.boolean({ group: "terminal", help: "As raw, as the C library's function does it" }),
-  echo: s.boolean({ group: "terminal", help: "echo=0: do not show what is typed" }),
+  ...terminalOptions,
 });
 type StdioSpec = s.SpecOf<typeof stdioSpec>;
 
@@ -97,14 +93,7 @@ export const stdio: Protocol<StdioSpec> = {
   async connect(spec, context) {
     context.signal.throwIfAborted();
     const name = spec.stream ?? "stdio";
-    let restore: () => void;
-    try {
-      restore = changeTerminal(spec);
-    } catch (error) {
-      if (error instanceof ConnectError) throw error;
-      const { code, text } = systemFault(error);
-      throw new ConnectError(`tcsetattr(${name}): ${text}`, { code, retryable: false, cause: error });
-    }
+    const restore = changeTerminal(spec);
     const own = name === "stdin" ? "read" : name === "stdio" ? "both" : "write";
     const direction = own === "both" ? context.direction : own;
     const handle = standardHandle(name === "stderr", direction, context, restore);

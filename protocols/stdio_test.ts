@@ -119,6 +119,9 @@ Deno.test("STDIO options raw, rawer, cfmakeraw and echo change the terminal unti
     [{ cfmakeraw: true }, /-icanon/, /[^-]icanon/],
     [{ raw: true, echo: false }, /-echo /, /[^-]echo /],
     [{ echo: false }, /-echo /, /-icanon/],
+    [{ echo: false, icanon: false }, /-icanon[^]*-echo\b|-echo\b[^]*-icanon/, /-isig/],
+    [{ raw: true, isig: true }, /[^-]isig/, /-isig/],
+    [{ sane: true, cs8: true, inlcr: true, onlcr: false }, / inlcr [^]*-onlcr/, /-icanon/],
   ];
   for (const [settings, has, hasNot] of cases) {
     const [during, after] = await onTerminal(settings);

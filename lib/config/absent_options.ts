@@ -32,14 +32,14 @@ const absent: readonly Absent[] = [
   },
   {
     names: words(
-      `sane icanon isig iexten opost onlcr onlret onocr ocrnl ofdel ofill olcuc icrnl inlcr igncr inpck istrip iuclc
-      imaxbel ignbrk ignpar ixon ixoff ixany crtscts clocal cread csize cs[5-8] parenb parodd parmrk cstopb hupcl brkint
-      tostop noflsh pendin flusho xcase xtabs echo(e|k|nl|ctl|ke|prt) ispeed ospeed min time b\\d+
+      `onlret onocr ocrnl ofdel ofill olcuc inpck iuclc imaxbel ignbrk ignpar ixany cread csize parmrk brkint tostop noflsh
+      pendin flusho xcase xtabs echo(e|k|nl|ctl|ke|prt)
       v(discard|eof|eol2?|erase|intr|kill|lnext|min|quit|reprint|start|stop|susp|swtc|time|werase)
       (nl|cr|tab|bs|vt|ff)\\d (nl|cr|tab|bs|vt|ff)dly termios-(rawer|cfmakeraw)`,
     ),
-    instead: "-,raw and -,echo=0 set the terminal of standard input; stty -F /dev/tty... sets others before the start",
+    instead: "set it before the start: stty -F DEVICE ...",
   },
+  { names: words("b(\\d{1,3}|1800|500000|576000|\\d{7})"), instead: "use ispeed= and ospeed=" },
   { names: words("history(-file)? prompt noecho noprompt"), instead: "it belongs to READLINE" },
   {
     names: words("tcpwrap(per|pers)? libwrap allow-table deny-table hosts-(allow|deny) tcpwrap-.*"),

@@ -2,7 +2,7 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import { acceptance, eventually } from "./harness.ts";
+import { acceptance, eventually, socat, versionOf } from "./harness.ts";
 import { connect } from "./peers.ts";
 
 const both = { socat: "any" } as const;
@@ -62,6 +62,42 @@ acceptance("3", "the halves of a dual address may differ in kind", async (run) =
   assertEquals(await run.out(["-", `LITERAL:x!!CREATE:${file}`], { input: "abc" }), "x");
   assertEquals(await Deno.readTextFile(file), "abc");
   assertEquals(await run.out(["STDIN!!DISCARD", "PIPE"], { input: "abc" }), "");
+});
+
+const noSocat = versionOf("socat", ["-V"], /socat version (\S+)/) ? undefined : "socat is not installed";
+
+acceptance("5.8", "a serial line has its settings while it is open, and then those of before", async (run) => {
+  const [line, far] = [run.path("line"), run.path("far")];
+  run.spawn([`PTY,link=${line},raw,echo=0`, `PTY,link=${far},raw,echo=0`], {
+    program: socat,
+    stderr: "any",
+    code: 143,
+  });
+  await eventually("both ends", () => [...Deno.readDirSync(run.dir)].length === 2);
+  const stty = (...words: string[]) => {
+    const { stdout } = new Deno.Command("stty", { args: ["-F", line, ...words], env: { LC_ALL: "C" } }).outputSync();
+    return new TextDecoder().decode(stdout);
+  };
+  stty("sane", "9600");
+  const before = stty("-g");
+  const child = run.spawn(["-", `${line},b115200,cs8,raw,echo=0,cstopb,crnl`], { openInput: true });
+  const wanted = [/speed 115200/, /-icanon/, /-echo /, / cstopb /];
+  await eventually("its settings", () => wanted.every((setting) => setting.test(stty("-a"))));
+  using peer = await Deno.open(far, { read: true, write: true });
+  await child.write("to far\n");
+  const buffer = new Uint8Array(100);
+  assertEquals(new TextDecoder().decode(buffer.subarray(0, (await peer.read(buffer))!)), "to far\r\n");
+  await peer.write(new TextEncoder().encode("from far\r\n"));
+  await eventually("the answer", () => child.stdout === "from far\n");
+  await child.endInput();
+  await child.end();
+  assertEquals(stty("-g"), before);
+}, { ...both, skip: noSocat });
+
+acceptance("5.8", "settings of a terminal for what is none", async (run) => {
+  await Deno.writeTextFile(run.path("f"), "abc");
+  const stderr = / E tcgetattr\(".*\/f"\): Inappropriate ioctl for device; option "raw" needs a terminal/;
+  await run.out(["-", `${run.path("f")},raw`], { code: 1, stderr });
 });
 
 for (const create of ["OPEN:", "GOPEN:"]) {
