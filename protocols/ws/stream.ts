@@ -32,6 +32,11 @@ export class WebSocketClosedError extends StreamError {
   }
 }
 
+interface CloseFrame {
+  readonly code: number;
+  readonly reason: string;
+}
+
 export interface WebSocketParts {
   readonly socket: WsSocket;
   readonly adapted: AdaptedDuplex;
@@ -58,9 +63,9 @@ export class WebSocketStream implements DatagramStream {
   #resumed: PromiseWithResolvers<void> | undefined;
   #wake = () => {};
   /** Set by the peer's close frame, or by the loss of the connection (1006). */
-  #closed: { readonly code: number; readonly reason: string } | undefined;
-  /** Answers the peer's close frame; set when that has come. */
-  #answerClose: (() => void) | undefined;
+  #closed: CloseFrame | undefined;
+  /** Answers the peer's close frame, with its code or with another; set when that has come. */
+  #answerClose: ((other?: CloseFrame) => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
   /** Code of our close frame, when we were the first to send one. */
   #closeSent: number | undefined;
@@ -100,7 +105,10 @@ export class WebSocketStream implements DatagramStream {
     socket._receiver.removeAllListeners("conclude");
     socket._receiver.on("conclude", (code, reason) => {
       this.#end(code, text(reason));
-      const answerClose = () => answer.forEach((listener) => listener.call(socket._receiver, code, reason));
+      const answerClose = (other?: CloseFrame) => {
+        const words = other ? new TextEncoder().encode(other.reason) : reason;
+        for (const listener of answer) listener.call(socket._receiver, other?.code ?? code, words);
+      };
       if (socket.readyState !== open) return answerClose();
       this.#answerClose = answerClose;
       // Nothing of meaning can follow a close frame, and the library's receiver takes no more.
@@ -258,7 +266,9 @@ export class WebSocketStream implements DatagramStream {
     this.#fail(reason ?? new StreamError(`receive(${this.info.name}): stream is closed`, { code: "CLOSED" }));
     this.#queue = [];
     const close = socket.readyState === open ? this.#closeCodeFor(reason, own) : undefined;
-    if (close) this.#close(close.code, close.reason);
+    // Echoed, the code of a peer that has ended in order would say that its answer has ended so too.
+    if (close && close.code !== 1000 && this.#answerClose) this.#answerClose(close);
+    else if (close) this.#close(close.code, close.reason);
     const closed = reason instanceof EndedError && socket.readyState === closing;
     const unsent = reason === undefined && duplex.writableLength > 0;
     if ((close || answered || closed || unsent) && !duplex.destroyed) return this.#destroyLater();
@@ -278,7 +288,7 @@ export class WebSocketStream implements DatagramStream {
    * What to tell the peer at the end of the session, when the connection is still open; undefined: a reset. `own`: it ends
    * for a fault of this stream.
    */
-  #closeCodeFor(reason: unknown, own: boolean): { code: number; reason: string } | undefined {
+  #closeCodeFor(reason: unknown, own: boolean): CloseFrame | undefined {
     if (reason === undefined || (reason instanceof EndedError && this.#closed)) return { code: 1000, reason: "" };
     if (reason instanceof WebSocketClosedError && isSendableCloseCode(reason.closeCode)) {
       return { code: reason.closeCode, reason: reason.closeReason };
@@ -318,7 +328,7 @@ export class WebSocketStream implements DatagramStream {
     this.#wake();
   }
 
-  #endOfStream({ code, reason }: { code: number; reason: string }): null {
+  #endOfStream({ code, reason }: CloseFrame): null {
     const { log } = this.#parts.context;
     const { lowerError } = this.#parts.adapted;
     const message = this.#describeClose({ code, reason });
@@ -392,7 +402,7 @@ export class WebSocketStream implements DatagramStream {
 }
 
 /** What either side is told of a session that is ended from outside. */
-function goingAway(reason: unknown): { code: number; reason: string } | undefined {
+function goingAway(reason: unknown): CloseFrame | undefined {
   const code = reason instanceof L7mpError ? reason.code : undefined;
   if (code === "STOPPED") return { code: 1001, reason: "the proxy is stopping" };
   if (code === "DELETED") return { code: 1001, reason: "the session was deleted" };
@@ -400,7 +410,7 @@ function goingAway(reason: unknown): { code: number; reason: string } | undefine
 }
 
 /** What a caller is told of a session that fails, whose connection is in order: 1008 where it is refused. */
-function failed(reason: unknown): { code: number; reason: string } {
+function failed(reason: unknown): CloseFrame {
   const error = reason instanceof L7mpError ? reason : undefined;
   const { status = 500 } = error ?? {};
   if (status < 500) return { code: 1008, reason: shortened(error!.message) };

@@ -3,7 +3,7 @@ import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { ConnectError, type L7mpError, LimitError, StreamError } from "../../lib/errors.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
 import { testContext } from "../../tests/support/context.ts";
-import { readAll, textOf } from "../../tests/support/streams.ts";
+import { bytesOf, readAll, receiveSome, textOf } from "../../tests/support/streams.ts";
 import { openPair } from "./_test_pair.ts";
 import { WebSocketClosedError } from "./stream.ts";
 import { ws } from "./ws.ts";
@@ -38,6 +38,21 @@ for (
     assertEquals([told.closeCode, told.closeReason], [code, reason]);
   });
 }
+Deno.test("a session that fails after its caller has ended does not look like the end of the answer", async () => {
+  for (const failure of [new StreamError("reset"), new StreamError("ended from outside", { code: "STOPPED" })]) {
+    const { client, server } = await openPair();
+    await client.send([{ data: bytesOf("question") }]);
+    await client.closeWrite();
+    assertEquals((await receiveSome(server, 2)).map(textOf), ["question"]);
+    await server.send([{ data: bytesOf("half an answ") }]);
+    server.abort(failure);
+    assertEquals((await receiveSome(client, 1)).map(textOf), ["half an answ"]);
+    const told = await client.receive().catch((error) => error);
+    const code = told instanceof WebSocketClosedError ? told.closeCode : client.ending?.code;
+    assertEquals(code, failure.code === "STOPPED" ? 1001 : 1011);
+    client.abort();
+  }
+});
 for (const side of ["client", "server"] as const) {
   for (const code of ["STOPPED", "DELETED"]) {
     Deno.test(`i-32: a session that ends with ${code} closes with code 1001, an ordinary end, on its ${side} side`, async () => {
