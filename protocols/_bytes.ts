@@ -19,14 +19,3 @@ export function isUtf8(bytes: Uint8Array): boolean {
     return false;
   }
 }
-
-/** All parts in one array. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}

@@ -1,8 +1,8 @@
 /** How a codec becomes a step of a transform: bytes to messages, or messages to bytes, by what comes in. */
 import { LimitError, messageOf } from "../lib/errors.ts";
 import type { Step, StepContext } from "../lib/protocol.ts";
+import { concat } from "../lib/stream/concat.ts";
 import type { Codec } from "../lib/stream/framer.ts";
-import { concat } from "./_bytes.ts";
 
 /** Up to this size a message and its frame become one write; beyond, the copy costs more than a second write. */
 const gatherBytes = 65_536;

@@ -7,9 +7,9 @@
  */
 import { LimitError, ProtocolError } from "../lib/errors.ts";
 import { Accumulator } from "../lib/stream/accumulator.ts";
+import { concat } from "../lib/stream/concat.ts";
 import { parseIp } from "../lib/stream/net_range.ts";
 import type { SocketAddress } from "../lib/stream/stream.ts";
-import { concat } from "./_bytes.ts";
 import type { Dialogue } from "./_dialogue.ts";
 
 /** The ends of the original connection. */

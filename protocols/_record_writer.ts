@@ -2,8 +2,8 @@
 import { ConnectError, messageOf } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import * as s from "../lib/schema.ts";
+import { concat } from "../lib/stream/concat.ts";
 import type { Datagram } from "../lib/stream/stream.ts";
-import { concat } from "./_bytes.ts";
 
 export const recordOptions = {
   log_prefix: s.string({ aliases: ["prefix"], help: "Written before each record, with a colon" }),

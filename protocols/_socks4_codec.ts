@@ -7,8 +7,8 @@
  */
 import { ConnectError, ProtocolError } from "../lib/errors.ts";
 import { Accumulator } from "../lib/stream/accumulator.ts";
+import { concat } from "../lib/stream/concat.ts";
 import { parseIp } from "../lib/stream/net_range.ts";
-import { concat } from "./_bytes.ts";
 import type { Dialogue } from "./_dialogue.ts";
 
 export interface Socks4Request {

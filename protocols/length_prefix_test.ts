@@ -2,9 +2,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { L7mpError, LimitError, StreamError } from "../lib/errors.ts";
+import { concat } from "../lib/stream/concat.ts";
 import { cutAt, cuts } from "../tests/support/cuts.ts";
 import { collectingLog, makeStep, runStep, stepContext } from "../tests/support/steps.ts";
-import { concat } from "./_bytes.ts";
 import { lengthPrefix } from "./length_prefix.ts";
 
 function split(pieces: readonly Uint8Array[], settings: Record<string, unknown> = {}): number[][] {

@@ -1,5 +1,6 @@
 /** Reads the body of a request: bounded in bytes and in depth, JSON or YAML by its content type. */
 import { messageOf } from "../errors.ts";
+import { concat } from "../stream/concat.ts";
 import { Fault } from "./fault.ts";
 
 export interface BodyLimits {
@@ -80,13 +81,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
     reader.cancel(error).catch(() => {});
     throw error instanceof Fault ? error : new Fault(400, `The body cannot be read: ${messageOf(error)}`);
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return concat(chunks);
 }
 
 function decode(bytes: Uint8Array): string {

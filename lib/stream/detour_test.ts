@@ -3,10 +3,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { bytesOf, readAll, readBytes, receiveSome, textOf } from "../../tests/support/streams.ts";
 import { EndedError, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
+import { start } from "./_test_relay.ts";
 import { delegateBytes } from "./delegate.ts";
 import { type Stop, towardsDownstream, towardsUpstream } from "./detour.ts";
 import { byteEcho, bytePair, datagramEcho, datagramPair } from "./memory.ts";
-import { noFlows, relay, type RelayOptions } from "./relay.ts";
+import type { RelayOptions } from "./relay.ts";
 import type { ByteStream, Stream } from "./stream.ts";
 
 const activity = () => ({ at: performance.now() });
@@ -35,14 +36,9 @@ function led({ out = [], back = [], ...changes }: { out?: Stop[]; back?: Stop[] 
     abort.abort(error);
   };
   const shared = activity();
-  const done = relay(downstream, upstream, {
-    ltr: { steps: [], payload: "byte" },
-    rtl: { steps: [], payload: "byte" },
-    direction: "both",
+  const { done } = start(downstream, upstream, {
     lingerMs: 60_000,
-    idleTimeoutMs: Infinity,
     signal: abort.signal,
-    flows: noFlows(),
     activity: shared,
     detours: {
       ltr: out.length > 0 ? towardsUpstream(upstream, out, shared, fail) : undefined,
@@ -122,14 +118,9 @@ Deno.test("an upstream that takes no more still has its say behind a stop, then 
   const abort = new AbortController();
   const one: Stop = { stream: byteEcho(), steps: [], payload: "byte" };
   const shared = activity();
-  const done = relay(downstream, upstream, {
-    ltr: { steps: [], payload: "byte" },
-    rtl: { steps: [], payload: "byte" },
-    direction: "both",
+  const { done } = start(downstream, upstream, {
     lingerMs: 60_000,
-    idleTimeoutMs: Infinity,
     signal: abort.signal,
-    flows: noFlows(),
     detours: { ltr: towardsUpstream(upstream, [one], shared, (error) => abort.abort(error)) },
   });
   await client.write(bytesOf("1"));
@@ -183,15 +174,9 @@ Deno.test("an answer is waited for behind stops as it is without them, and its f
     const one: Stop = { stream: byteEcho(), steps: [], payload: "byte" };
     const shared = activity();
     const fail = () => {};
-    const done = relay(downstream, upstream, {
-      ltr: { steps: [], payload: "byte" },
-      rtl: { steps: [], payload: "byte" },
-      direction: "both",
+    const { done } = start(downstream, upstream, {
       lingerMs: 1,
       answerMs: 60_000,
-      idleTimeoutMs: Infinity,
-      signal: new AbortController().signal,
-      flows: noFlows(),
       detours: place === "out"
         ? { ltr: towardsUpstream(upstream, [one], shared, fail) }
         : { rtl: towardsDownstream(upstream, [one], shared, fail) },
@@ -213,14 +198,9 @@ Deno.test("a reader that does not read stops the writer before the first stop", 
   const one: Stop = { stream: byteEcho({ capacityBytes: 100 }), steps: [], payload: "byte" };
   const shared = activity();
   const abort = new AbortController();
-  const done = relay(downstream, upstream, {
-    ltr: { steps: [], payload: "byte" },
-    rtl: { steps: [], payload: "byte" },
-    direction: "both",
+  const { done } = start(downstream, upstream, {
     lingerMs: 1,
-    idleTimeoutMs: Infinity,
     signal: abort.signal,
-    flows: noFlows(),
     detours: { ltr: towardsUpstream(upstream, [one], shared, (error) => abort.abort(error)) },
   });
   let written = 0;

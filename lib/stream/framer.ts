@@ -1,6 +1,7 @@
 /** A framer: a codec that turns the bytes of a stream into messages and back, without I/O, and its use as a layer. */
 import { LimitError, messageOf, StreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { concat } from "./concat.ts";
 import type { ByteStream, Datagram, DatagramStream } from "./stream.ts";
 
 /** Finds messages in bytes. A state machine: no streams, no clock, no log. */
@@ -88,7 +89,7 @@ class FramedStream implements DatagramStream {
     let gathered: Uint8Array[] = [];
     let bytes = 0;
     const flush = async () => {
-      if (bytes > 0) await this.#lower.write(gathered.length === 1 ? gathered[0]! : concat(gathered, bytes));
+      if (bytes > 0) await this.#lower.write(gathered.length === 1 ? gathered[0]! : concat(gathered));
       gathered = [];
       bytes = 0;
     };
@@ -120,16 +121,6 @@ class FramedStream implements DatagramStream {
   abort(reason?: unknown): void {
     this.#lower.abort(reason);
   }
-}
-
-function concat(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
-  const all = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }
 
 /** The error of a format whose last message lacks its end. */

@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { L7mpError, LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
+import { concat } from "../../lib/stream/concat.ts";
 import { cutAt, cuts } from "../../tests/support/cuts.ts";
 import { bytes, text } from "../../tests/support/steps.ts";
-import { concat } from "../_bytes.ts";
 import { type BodyDecoder, bodyDecoder, bodyEncoder, ChunkedDecoder, ChunkedEncoder } from "./body.ts";
 import type { Framing } from "./framing.ts";
 

@@ -1,8 +1,8 @@
 /** Sends one HTTP message: its head together with the first of its body, then the body, then its end. */
 import { StreamError } from "../../lib/errors.ts";
 import { Accumulator } from "../../lib/stream/accumulator.ts";
+import { concat } from "../../lib/stream/concat.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
-import { concat } from "../_bytes.ts";
 import type { BodyEncoder } from "./body.ts";
 import type { HeaderLine } from "./head.ts";
 

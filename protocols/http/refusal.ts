@@ -1,6 +1,6 @@
 /** Answers that end a connection: how a caller is told that it is not served. */
+import { concat } from "../../lib/stream/concat.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
-import { concat } from "../_bytes.ts";
 import { encodeHead, type HeaderLine } from "./head.ts";
 
 export interface Refusal {

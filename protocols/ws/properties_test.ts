@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { L7mpError } from "../../lib/errors.ts";
+import { concat } from "../../lib/stream/concat.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
 import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
 import { testContext } from "../../tests/support/context.ts";
@@ -14,7 +15,6 @@ import {
   continuation,
   frame,
   FrameReader,
-  join,
   pingOpcode,
   pongOpcode,
   textOpcode,
@@ -108,7 +108,7 @@ for (const role of roles) {
           }
         }
         frames.push(frame(closeOpcode, closePayload(1000), { mask: mask(role) }));
-        const { messages, error, reader } = await hear(role, cutAt(join(frames), places));
+        const { messages, error, reader } = await hear(role, cutAt(concat(frames), places));
         assertEquals(error, undefined);
         assertEquals(messages, said.map(({ message }) => message));
         let pongs = 0;
@@ -126,7 +126,7 @@ for (const role of roles) {
       .map(({ payload, masked, ...rest }) =>
         frame(rest.opcode, payload, { ...rest, mask: masked ? [9, 8, 7, 6] : undefined })
       );
-    const bytes = fc.array(fc.oneof(fc.uint8Array({ maxLength: 30 }), loose), { maxLength: 8 }).map(join);
+    const bytes = fc.array(fc.oneof(fc.uint8Array({ maxLength: 30 }), loose), { maxLength: 8 }).map(concat);
     await fc.assert(
       fc.asyncProperty(bytes, cuts, async (data, places) => {
         const { error } = await hear(role, cutAt(data, places));

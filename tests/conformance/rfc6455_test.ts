@@ -5,6 +5,7 @@
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { EndedError, LimitError, ProtocolError } from "../../lib/errors.ts";
+import { concat } from "../../lib/stream/concat.ts";
 import type { ByteStream, Datagram, DatagramStream } from "../../lib/stream/stream.ts";
 import { bytePair } from "../../lib/stream/memory.ts";
 import { WebSocketClosedError } from "../../protocols/ws/stream.ts";
@@ -20,7 +21,6 @@ import {
   frame,
   type FrameOptions,
   FrameReader,
-  join,
   pingOpcode,
   pongOpcode,
   sampleAccept,
@@ -76,7 +76,7 @@ class Talk {
   }
 
   async send(...frames: readonly Uint8Array[]): Promise<void> {
-    await this.#raw.write(join(frames));
+    await this.#raw.write(concat(frames));
   }
 
   /** The next frame that we sent; null: no more. */

@@ -2,6 +2,7 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, fail } from "@std/assert";
+import { concat } from "../../lib/stream/concat.ts";
 import { defaultDeadlineMs, eventually, within } from "./wait.ts";
 
 export interface Program {
@@ -223,14 +224,4 @@ export class Child {
 function signalNumber(signal: Deno.Signal): number {
   const numbers: Partial<Record<Deno.Signal, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15 };
   return numbers[signal] ?? fail(`no number for ${signal}`);
-}
-
-export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }

@@ -1,6 +1,6 @@
 /** Scripted peers inside the test process: TCP, UNIX, UDP and WebSocket. All close with the case that made them. */
 
-import { concat } from "./child.ts";
+import { concat } from "../../lib/stream/concat.ts";
 import type { Run } from "./harness.ts";
 import { defaultDeadlineMs, within } from "./wait.ts";
 

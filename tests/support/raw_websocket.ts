@@ -1,4 +1,5 @@
 /** WebSocket by hand: handshakes and frames as bytes (RFC 6455 sections 4 and 5.2), also wrong ones. */
+import { concat } from "../../lib/stream/concat.ts";
 
 /** The key of section 1.3, and the value that accepts it. */
 export const sampleKey = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -90,7 +91,7 @@ export class FrameReader {
   #bytes: Uint8Array = new Uint8Array(0);
 
   push(chunk: Uint8Array): void {
-    this.#bytes = join([this.#bytes, chunk]);
+    this.#bytes = concat([this.#bytes, chunk]);
   }
 
   /** Undefined: not complete yet. */
@@ -115,16 +116,6 @@ export class FrameReader {
   get rest(): Uint8Array {
     return this.#bytes;
   }
-}
-
-export function join(chunks: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }
 
 function bytes(text: string): Uint8Array<ArrayBuffer> {

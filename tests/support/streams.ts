@@ -1,4 +1,5 @@
 /** Small helpers around streams for tests. */
+import { concat } from "../../lib/stream/concat.ts";
 import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -34,13 +35,7 @@ export async function readBytes(stream: ByteStream, length: number): Promise<Uin
 export async function readAll(stream: ByteStream): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for (let view = await stream.read(); view !== null; view = await stream.read()) parts.push(view.slice());
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return concat(parts);
 }
 
 /** Receives until `count` datagrams are there or the stream ends; the bytes are copied. */
