@@ -97,6 +97,10 @@ export const stdio: Protocol<StdioSpec> = {
     const own = name === "stdin" ? "read" : name === "stdio" ? "both" : "write";
     const direction = own === "both" ? context.direction : own;
     const handle = standardHandle(name === "stderr", direction, context, restore);
-    return new HandleStream(handle, { protocol: "Stdio", name }, direction);
+    return new HandleStream(
+      handle,
+      { protocol: "Stdio", name, descriptors: [0, name === "stderr" ? 2 : 1] },
+      direction,
+    );
   },
 };

@@ -55,20 +55,22 @@ export interface AdoptOptions {
 }
 
 /** As `Driver.adoptDescriptor`. */
-export function adoptDescriptor(inherited: number, options: AdoptOptions, shared: Shared): Stream {
+export function adoptDescriptor(inherited: number, given: AdoptOptions, shared: Shared): Stream {
   const kind = descriptorKind(inherited);
+  // Opened once more it must not get a half that it did not have: who may write to a pipe keeps it from ending.
+  const options = given.direction === "both" ? { ...given, direction: descriptorAccess(inherited) } : given;
   // What stays open may be used by several sessions at a time, which are told apart by the number.
   const fd = options.keepOpen ? duplicate(inherited) : inherited;
-  const info: StreamInfo = { protocol: "FD", name: options.name };
+  const info: StreamInfo = { protocol: "FD", name: options.name, descriptors: [inherited, inherited] };
   const halves = { readOnly: options.direction === "read", writeOnly: options.direction === "write" };
   switch (kind) {
     case "directory":
       libc.close(fd);
       throw streamError("read", options.name, EISDIR);
     case "stream-socket":
-      return adoptSocket(fd, options, halves, shared);
+      return adoptSocket(fd, info, { ...halves, shared: options.shared }, shared);
     case "datagram-socket":
-      return adoptDatagram(fd, options, shared);
+      return adoptDatagram(fd, info, options.direction, shared);
     case "file":
       return new FileStream(fd, info, options, shared);
     default:
@@ -82,12 +84,12 @@ function duplicate(fd: number): number {
   return copy;
 }
 
-function adoptSocket(fd: number, options: AdoptOptions, halves: object, shared: Shared): ByteStream {
+function adoptSocket(fd: number, given: StreamInfo, halves: object, shared: Shared): ByteStream {
   const local = localAddress(fd);
   const remote = peerAddress(fd);
-  const info = { protocol: "FD", name: options.name, local, remote, halfCloses: true };
+  const info = { ...given, local, remote, halfCloses: true };
   const type = familyOf(local) === AF_UNIX ? "unix" : "tcp";
-  return new ByteSocket(fd, info, { type, ...halves, shared: options.shared }, shared);
+  return new ByteSocket(fd, info, { type, ...halves }, shared);
 }
 
 /**
@@ -136,12 +138,17 @@ function isMaster(fd: number): boolean {
   }
 }
 
-function adoptDatagram(fd: number, options: AdoptOptions, shared: Shared): DatagramStream {
+function adoptDatagram(
+  fd: number,
+  given: StreamInfo,
+  direction: AdoptOptions["direction"],
+  shared: Shared,
+): DatagramStream {
   const family = familyOf(localAddress(fd));
   const remote = peerAddress(fd);
   const socket = new NativeDatagramSocket(fd, family, { remote }, undefined, shared);
-  const info = { protocol: "FD", name: options.name, local: socket.local, remote };
-  return new DescriptorDatagrams(socket, info, options.direction);
+  const info = { ...given, local: socket.local, remote };
+  return new DescriptorDatagrams(socket, info, direction);
 }
 
 /** A datagram socket that was open before us. An unconnected one answers the last sender. */

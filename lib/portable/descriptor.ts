@@ -79,7 +79,7 @@ interface AdoptOptions {
  */
 export function adoptDescriptor(fd: number, options: AdoptOptions, owned: OwnedSet): Stream {
   const kind = descriptorKind(fd);
-  const info: StreamInfo = { protocol: "FD", name: options.name };
+  const info: StreamInfo = { protocol: "FD", name: options.name, descriptors: [fd, fd] };
   switch (kind) {
     case "directory":
       throw new StreamError(`read(${options.name}): Is a directory`, { code: "EISDIR" });

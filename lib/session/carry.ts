@@ -104,7 +104,7 @@ function relayThrough(
   };
   const told = log.enabled("notice");
   if (told) {
-    const [left, right] = [handle(downstream), handle(upstream)];
+    const [left, right] = [descriptors(downstream), descriptors(upstream)].map((numbers) => `[${numbers.join(",")}]`);
     log.notice("session.open", `starting data transfer loop with FDs ${left} and ${right}`);
   }
   const lingerMs = way.lingerMs ?? session.lingerMs;
@@ -122,7 +122,7 @@ function relayThrough(
     onCut: session.blockBytes === undefined ? undefined : warnOnce(session.blockBytes, log),
     onEnd: !told ? undefined : (side) => {
       const [number, stream] = side === "downstream" ? [1, downstream] : [2, upstream];
-      log.notice("stream.end", `socket ${number} (fd ${handle(stream)}) is at EOF`);
+      log.notice("stream.end", `socket ${number} (fd ${descriptors(stream)[0]}) is at EOF`);
     },
     onLinger: (side, lingerMs) => {
       const { name } = (side === "downstream" ? downstream : upstream).info;
@@ -175,8 +175,8 @@ function warnOnce(blockBytes: number, log: Log): (bytes: number) => void {
   };
 }
 
-/** The descriptor's number where the stream is one, else its name. */
-function handle(stream: Stream): string {
-  const native = stream.native as { fd?: number } | undefined;
-  return native?.fd === undefined ? stream.info.name : String(native.fd);
+/** The numbers of what is read and what is written where the stream has such, else its name. */
+function descriptors({ info, native }: Stream): readonly (number | string)[] {
+  const { fd } = (native ?? {}) as { fd?: number };
+  return info.descriptors ?? (fd === undefined ? [info.name] : [fd, fd]);
 }

@@ -6,12 +6,14 @@ import type { Datagram, Ending, Stream } from "./stream.ts";
  * differ the result is of the kind that is read, and `writing` the half to write to.
  */
 export function dual(reading: Stream, writing: Stream): Stream {
+  const [read, write] = [reading.info.descriptors?.[0], writing.info.descriptors?.[1]];
   const shared = {
     info: {
       protocol: "Dual",
       name: `${reading.info.name}!!${writing.info.name}`,
       local: writing.info.local,
       remote: reading.info.remote,
+      descriptors: read !== undefined && write !== undefined ? [read, write] as const : undefined,
     },
     closeWrite: (ending?: Ending) => writing.closeWrite(ending),
     abort(reason?: unknown) {

@@ -15,6 +15,8 @@ export interface StreamInfo {
   readonly name: string;
   readonly local?: SocketAddress;
   readonly remote?: SocketAddress;
+  /** Numbers of the descriptors it was made of, for messages: the one that is read and the one that is written. */
+  readonly descriptors?: readonly [read: number, write: number];
   /** True for network streams whose two directions end separately (TCP, UNIX stream): they get the long linger. */
   readonly halfCloses?: boolean;
   /**

@@ -37,6 +37,24 @@ for (const driver of ["native", "portable"]) {
   });
 }
 
+for (const driver of ["native", "portable"]) {
+  acceptance("1.2", `notices give the numbers of descriptors (${driver})`, async (run) => {
+    const notices = async (...args: string[]) => {
+      const options = { input: "x", stderr: "any", redirect: `6>>${run.path("f")}` } as const;
+      const { stderr } = await run.spawn([`--driver=${driver}`, "-dd", ...args], options).end();
+      return [...stderr.matchAll(/ N (?:starting data transfer loop with )?(FDs .*|socket 1 .*)/g)].map(([, text]) =>
+        text
+      );
+    };
+    const end = "socket 1 (fd 0) is at EOF";
+    assertEquals(await notices("-", "PIPE"), ["FDs [0,1] and [PIPE]", end]);
+    assertEquals(await notices("-u", "STDIN", "FD:6"), ["FDs [0,1] and [6,6]", end]);
+    assertEquals(await notices("STDIN!!FD:6", "ECHO"), ["FDs [0,6] and [ECHO]", end]);
+    // A pipe that is only read ends: we do not hold its writing side ourselves.
+    assertEquals(await notices("FD:0", "FD:6"), ["FDs [0,0] and [6,6]", end]);
+  });
+}
+
 acceptance("4.1", "sessions one after another write to an inherited descriptor", async (run) => {
   const file = run.path("f");
   const port = run.port();
