@@ -6,7 +6,7 @@ import { localContext } from "../tests/support/local_context.ts";
 import { bytesOf, patternBytes, textOf } from "../tests/support/streams.ts";
 import { stdio } from "./stdio.ts";
 
-const program = new URL("../tests/support/stdio_program.ts", import.meta.url).pathname;
+const program = `${import.meta.dirname}/../tests/support/stdio_program.ts`;
 const commandLine = [Deno.execPath(), "run", "-A", program];
 
 function spawn(scenario: string): Deno.ChildProcess {

@@ -57,7 +57,7 @@ Deno.test("every l7mp line of README.md is accepted", async (t) => {
 });
 
 Deno.test("the README's examples print what it says they print", async (t) => {
-  const main = new URL("../main.ts", import.meta.url).pathname;
+  const main = `${import.meta.dirname}/../main.ts`;
   for (const line of commands) {
     const [, command, output] = /^(.*?)\s+# prints (.*)$/.exec(line) ?? [];
     if (!command || !output) continue;

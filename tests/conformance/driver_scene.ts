@@ -66,7 +66,7 @@ export async function rejection(promise: Promise<unknown>): Promise<L7mpError> {
 }
 
 export async function runChild(file: string, options: DriverSuiteOptions, prefix = ""): Promise<string> {
-  const child = new URL(`../support/${file}`, import.meta.url).pathname;
+  const child = `${import.meta.dirname}/../support/${file}`;
   const command = `${prefix} exec "$0" run -A --v8-flags=--expose-gc "$@"`;
   const { specifier, open } = options.module;
   const { success, stdout, stderr } = await new Deno.Command("sh", {

@@ -10,7 +10,7 @@ import { type Bound, delay, eventually, isBound } from "./wait.ts";
 // @ts-types="../deno_std.d.ts"
 import { assertRejects } from "@std/assert";
 
-const mainPath = new URL("../../main.ts", import.meta.url).pathname;
+const mainPath = `${import.meta.dirname}/../../main.ts`;
 
 /** The program under test: this tree, or the command that the environment variable `L7MP` names (a compiled one). */
 export const l7mp: Program = {
@@ -25,7 +25,7 @@ export const measuredL7mp: Program = {
     "run",
     "-A",
     "--v8-flags=--expose-gc,--max-semi-space-size=4",
-    `--preload=${new URL("collect_garbage.ts", import.meta.url).pathname}`,
+    `--preload=${import.meta.dirname}/collect_garbage.ts`,
     mainPath,
   ],
 };

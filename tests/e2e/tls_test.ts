@@ -12,6 +12,7 @@ const made = makeCertificates();
 const certificates = made as Certificates;
 const path = (name: string) => certificates.path(name);
 const skip = made ? undefined : noOpenssl;
+const mainPath = `${import.meta.dirname}/../../main.ts`;
 
 function tlsCase(name: string, title: string, body: (run: Run) => Promise<void>, options: CaseOptions = {}): void {
   acceptance(name, title, body, { skip, ...options });
@@ -103,15 +104,15 @@ tlsCase("E46", "TLS over a UNIX socket", async (run) => {
   await run.serve([`tls:unix-l:${unix},fork,${own()}`, "PIPE"], { unix });
   const upstream = `tls:unix:${unix},snihost=localhost,cafile=${path("ca.pem")}`;
   await run.serve([`TCP-L:${port},fork,bind=127.0.0.1`, upstream], { tcp: port });
-  assertEquals(await run.out(["-", `TCP:127.0.0.1:${port}`], { input: "a" }), "a");
+  assertEquals(await run.out(["-t5", "-", `TCP:127.0.0.1:${port}`], { input: "a" }), "a");
 });
 
 tlsCase("E46", "TLS over a program", async (run) => {
   const unix = run.path("s");
   await run.serve([`tls+unix-listen://${unix},fork,${own()}`, "PIPE"], { unix });
-  const program = `exec:${Deno.execPath()} run -A ${
-    new URL("../../main.ts", import.meta.url).pathname
-  } - unix\\:${unix}`;
+  const script = run.path("script");
+  await Deno.writeTextFile(script, `exec '${Deno.execPath()}' run -A '${mainPath}' - "unix:$1"\n`);
+  const program = `exec:sh ${script} ${unix}`;
   const args = ["-t5", "-", `tls:${program},snihost=localhost,cafile=${path("ca.pem")}`];
   assertEquals(await run.out(args, { input: "a" }), "a");
 });
@@ -121,10 +122,10 @@ tlsCase("E46", "a program below TLS, or a WebSocket, is not hurried at the end",
   await run.serve([`tls+unix-listen://${unix},fork,${own()}`, "PIPE"], { unix });
   await run.serve([`ws-u:unix-l:${plain},fork`, "ECHO"], { unix: plain });
   const script = run.path("script");
-  const [left, main] = [run.path("left"), new URL("../../main.ts", import.meta.url).pathname];
+  const left = run.path("left");
   await Deno.writeTextFile(
     script,
-    `'${Deno.execPath()}' run -A '${main}' - "unix:$1"; exec >&-; sleep 0.3; echo left >>${left}\n`,
+    `'${Deno.execPath()}' run -A '${mainPath}' - "unix:$1"; exec >&-; sleep 0.3; echo left >>${left}\n`,
   );
   const tls = `tls:exec:sh ${script} ${unix},snihost=localhost,cafile=${path("ca.pem")}`;
   for (const address of [tls, `ws-c:exec:sh ${script} ${plain}`]) {
