@@ -48,7 +48,7 @@ const absent: readonly Absent[] = [
   { names: words("lowport"), instead: "use sourceport=" },
   { names: words("lockfile waitlock"), instead: "use flock: flock FILE l7mp ..." },
   { names: words("netns"), instead: "use ip netns: ip netns exec NAME l7mp ..." },
-  { names: words("escape escape-newlines rate burst max-messages linger-half cool-write children-shutup") },
+  { names: words("escape-newlines rate burst max-messages linger-half cool-write children-shutup") },
   { names: words("shell"), instead: "SHELL takes $SHELL" },
   { names: words("print-ping-rtt root file binary-prefix text-prefix header-to-env") },
   {

@@ -40,9 +40,10 @@ const absent: readonly Absent[] = [
   { names: /^WS-UPGRADE$/, instead: "use ws-u:" },
   { names: /^(MSG2LINE|LINE2MSG)$/, instead: "use lines:" },
   { names: /^LENGTHPREFIXED$/, instead: "LENGTHPREFIX stands between the addresses" },
+  { names: /^EXIT-ON-SPECIFIC-BYTE$/, instead: "use option escape= of the address" },
   { names: /^REUSE-RAW$/, instead: "use broadcast:" },
   { names: /^(INETD-WS|WS-INETD|WS-LOWLEVEL-(CLIENT|SERVER)|SSL-ACCEPT|HTTP-REQUEST|HTTP-POST-SSE|SSE(-LISTEN)?)$/ },
-  { names: /^(ASSERT2?|EXPECT|JSONRPC|TIMESTAMP|EXIT-ON-SPECIFIC-BYTE|DROP(-ON-BACKPRESSURE)?)$/ },
+  { names: /^(ASSERT2?|EXPECT|JSONRPC|TIMESTAMP|DROP(-ON-BACKPRESSURE)?)$/ },
   { names: /^(H2|H3|QUIC|WEBTRANSPORT)(-(CONNECT|LISTEN|L))?$|^(REGISTRY(-LISTEN)?|LISTENER|CLUSTER)$/ },
 ];
 

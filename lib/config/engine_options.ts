@@ -19,6 +19,7 @@ export const streamOptions = s.object({
   shut_null: s.boolean({ group: "ends", help: "Send an empty datagram when the other side ends" }),
   // Nothing to do: no stream shuts more than its writing half, and that when the other side ends. Programs read it too.
   end_close: s.boolean({ group: "ends", help: "At the end of the session only close; a program is not killed" }),
+  escape: s.integer({ min: 0, max: 255, group: "ends", help: "Take this byte as the end, as escape=0x0f does Ctrl-O" }),
   readbytes: s.size({ group: "ends", help: "End after this many bytes read from this address", aliases: ["bytes"] }),
   crnl: s.boolean({ group: "data", aliases: ["crlf"], help: "Lines here end in CR LF, newline on the other side" }),
   cr: s.boolean({ group: "data", help: "Lines here end in CR, newline on the other side" }),

@@ -3,11 +3,10 @@ import type { Endpoint, Retry } from "../config/plan.ts";
 import { ConnectError, systemFault } from "../errors.ts";
 import type { Context } from "../protocol.ts";
 import { dual } from "../stream/dual.ts";
-import { limitBytes } from "../stream/ends.ts";
 import type { Stream, StreamInfo, StreamKind } from "../stream/stream.ts";
 import { forEachMessage } from "./each_message.ts";
 import { LinkedAbort } from "./linked_abort.ts";
-import { connect, isBare } from "./open.ts";
+import { connect, isBare, withEndOfReading } from "./open.ts";
 import { reconnecting } from "./reconnect.ts";
 import { retryOf, withRetry } from "./retry.ts";
 import { firstPeer } from "./one_peer.ts";
@@ -40,8 +39,7 @@ export async function openConnector(
   }
   if (shape?.role === "listen") return await firstPeer(shape, context);
   const stream = await openLateOrNow(upstream, retry, context, stage);
-  const readbytes = shape?.stream.readbytes;
-  return readbytes === undefined ? stream : limitBytes(stream, readbytes);
+  return shape ? withEndOfReading(stream, shape) : stream;
 }
 
 async function openLateOrNow(upstream: Upstream, retry: Retry, context: Context, stage?: Stage): Promise<Stream> {

@@ -4,7 +4,7 @@ import type { Endpoint, PlannedLayer } from "../config/plan.ts";
 import { isWrapper } from "../config/stack.ts";
 import { ConfigError, ConnectError, L7mpError } from "../errors.ts";
 import type { Context, Incoming, Listener } from "../protocol.ts";
-import { endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
+import { endAtByte, endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
 import type { Stream } from "../stream/stream.ts";
 import { after } from "../stream/timer.ts";
 import { refusalOf } from "./admission.ts";
@@ -12,7 +12,7 @@ import { LinkedAbort } from "./linked_abort.ts";
 import { retryOf, withRetry } from "./retry.ts";
 
 /**
- * Connects `endpoint`, which is not dual; `readbytes` is left to the caller. With `timeoutMs` above 0 the whole of it is
+ * Connects `endpoint`, which is not dual; `readbytes` and `escape` are left to the caller. With `timeoutMs` above 0 the whole of it is
  * limited; the error names the step that was running. Rejects with a `ConnectError`, or with `context.signal`'s reason; nothing stays open then.
  */
 export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 0): Promise<Stream> {
@@ -160,9 +160,13 @@ function wrappedIncoming(incoming: Incoming, layer: PlannedLayer, context: Conte
 
 /** Applies the options about ends (addresses.md 5.4) to an open stream. */
 export function withEnds(stream: Stream, endpoint: Endpoint): Stream {
-  const shutting = withShutting(stream, endpoint);
-  const { readbytes } = endpoint.stream;
-  return readbytes === undefined ? shutting : limitBytes(shutting, readbytes);
+  return withEndOfReading(withShutting(stream, endpoint), endpoint);
+}
+
+/** Those that count for the session, over all connections it may need. */
+export function withEndOfReading(stream: Stream, { stream: { escape, readbytes } }: Endpoint): Stream {
+  const limited = readbytes === undefined ? stream : limitBytes(stream, readbytes);
+  return escape === undefined ? limited : endAtByte(limited, escape);
 }
 
 /** Those about the connection itself, however often it is opened. */

@@ -1,4 +1,4 @@
-/** Options that change how a stream ends: `ignoreeof`, `null-eof`, `readbytes`, `-1`, `shut-*`. Each wraps a stream. */
+/** Options that change how a stream ends: `ignoreeof`, `null-eof`, `escape`, `readbytes`, `-1`, `shut-*`. Each wraps a stream. */
 import { delegateBytes, delegateDatagrams } from "./delegate.ts";
 import type { ByteStream, Datagram, DatagramStream, Ending, Stream } from "./stream.ts";
 import { after } from "./timer.ts";
@@ -44,6 +44,33 @@ export function endAtEmpty(stream: DatagramStream): DatagramStream {
       if (batch === null || at < 0) return batch;
       ended = true;
       return at === 0 ? null : batch.slice(0, at);
+    },
+  });
+}
+
+/** Ends reading at the first byte `code`, which is not delivered (`escape`). */
+export function endAtByte(stream: Stream, code: number): Stream {
+  let ended = false;
+  const before = (data: Uint8Array): Uint8Array => {
+    const at = data.indexOf(code);
+    ended = at >= 0;
+    return ended ? data.subarray(0, at) : data;
+  };
+  if (stream.kind === "byte") {
+    return delegateBytes(stream, {
+      async read() {
+        const data = ended ? null : await stream.read();
+        const part = data && before(data);
+        return part?.length ? part : null;
+      },
+    });
+  }
+  return delegateDatagrams(stream, {
+    async receive() {
+      const batch = ended ? null : await stream.receive();
+      const taken: Datagram[] = [];
+      for (const one of batch ?? []) if (!ended) taken.push({ ...one, data: before(one.data) });
+      return batch === null ? null : taken;
     },
   });
 }

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals, assertRejects } from "@std/assert";
-import { endAtEmpty, ignoreEnd, limitBytes, limitMessages, shutBy } from "./ends.ts";
+import { endAtByte, endAtEmpty, ignoreEnd, limitBytes, limitMessages, shutBy } from "./ends.ts";
 import { delegateBytes } from "./delegate.ts";
 import { bytePair, datagramPair } from "./memory.ts";
 import type { ByteStream, DatagramStream } from "./stream.ts";
@@ -38,6 +38,20 @@ Deno.test("endAtEmpty() takes an empty datagram as the end and delivers what cam
   const stream = endAtEmpty(end);
   await peer.send(["a", "", "b"].map((text) => ({ data: encode(text) })));
   assertEquals((await stream.receive())?.map(({ data }) => decode(data)), ["a"]);
+  assertEquals(await stream.receive(), null);
+});
+
+Deno.test("endAtByte() ends a byte stream where the byte stands", async () => {
+  const stream = endAtByte(scripted(["ab", "c!d", "e"]), 0x21) as ByteStream;
+  assertEquals([decode(await stream.read()), decode(await stream.read()), await stream.read()], ["ab", "c", null]);
+  assertEquals(await (endAtByte(scripted(["!a"]), 0x21) as ByteStream).read(), null);
+});
+
+Deno.test("endAtByte() ends a datagram stream where the byte stands", async () => {
+  const [peer, end] = datagramPair();
+  await peer.send(["a", "b!c", "d"].map((text) => ({ data: encode(text) })));
+  const stream = endAtByte(end, 0x21) as DatagramStream;
+  assertEquals((await stream.receive())?.map(({ data }) => decode(data)), ["a", "b"]);
   assertEquals(await stream.receive(), null);
 });
 

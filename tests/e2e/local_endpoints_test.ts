@@ -112,6 +112,14 @@ acceptance("5.8", "a serial line has its settings while it is open, and then tho
   assertEquals(stty("-g"), before);
 }, { ...both, skip: noSocat });
 
+acceptance("5.4", "escape ends the input of a user whose terminal passes every key on", async (run) => {
+  for (const line of [["-,escape=0x0f", "PIPE"], ["PIPE", "-,escape=017"]]) {
+    const child = run.spawn(line, { openInput: true });
+    await child.write("abc\x0fdef");
+    assertEquals((await child.end()).stdout, "abc");
+  }
+}, both);
+
 acceptance("5.8", "settings of a terminal for what is none", async (run) => {
   await Deno.writeTextFile(run.path("f"), "abc");
   const stderr = / E tcgetattr\(".*\/f"\): Inappropriate ioctl for device; option "raw" needs a terminal/;
