@@ -3,6 +3,7 @@ import { ConnectError, L7mpError } from "../../lib/errors.ts";
 import type { Context, Incoming } from "../../lib/protocol.ts";
 import { type ByteStream, formatAddress } from "../../lib/stream/stream.ts";
 import { after } from "../../lib/stream/timer.ts";
+import { readyCaller } from "../_ready_caller.ts";
 import { machineOf, type TlsLibrary } from "./_library.ts";
 import { endpointOf } from "./endpoint.ts";
 import type { Anchors } from "./certificate_path.ts";
@@ -40,7 +41,8 @@ export async function serveTls(lower: ByteStream, spec: TlsSpec, context: Contex
     await stream.established("secure", signal);
     checkClient(stream, from, demand, tls, anchors);
     stream.info = infoOf(stream.socket, lower.info);
-    return incoming(stream);
+    // TLS has no words for a server behind this one that is down; an end in order would look like an empty answer.
+    return readyCaller(stream);
   } catch (error) {
     (stream ?? lower).abort(error);
     context.signal.throwIfAborted();
@@ -77,17 +79,4 @@ function asWarning(error: unknown): unknown {
   if (!(error instanceof L7mpError)) return error;
   error.level = "warn";
   return error;
-}
-
-function incoming(stream: TlsStream): Incoming {
-  return {
-    info: stream.info,
-    async accept(signal) {
-      if (signal.aborted) stream.abort(signal.reason);
-      signal.throwIfAborted();
-      return stream;
-    },
-    // TLS has no words for a server behind this one that is down; an end in order would look like an empty answer.
-    reject: async (error) => stream.abort(error),
-  };
 }
