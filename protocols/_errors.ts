@@ -25,7 +25,16 @@ function adviceFor(error: ConnectError, address: SocketAddress): string | undefi
     const privileged = binding && error.code === "EACCES" && address.port < 1024;
     return privileged ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE" : undefined;
   }
-  if (address.path.startsWith("@")) return undefined;
+  const abstract = address.path.startsWith("@");
+  if (error.code === "EPROTOTYPE") {
+    return `; the socket there is of another type: ${
+      abstract ? "ABSTRACT" : "UNIX"
+    }-CLIENT takes streams and datagrams`;
+  }
+  if (abstract) return undefined;
+  if (error.code === "ENOENT") {
+    return binding ? "; its folder must be there first" : "; whoever listens makes the path: start that first";
+  }
   if (binding && error.code === "EADDRINUSE") return "; use unlink-early";
   if (!binding && error.code === "ECONNREFUSED") return " (nobody listens; stale socket file?)";
   return undefined;

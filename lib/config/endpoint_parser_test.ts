@@ -136,6 +136,9 @@ Deno.test("parse errors are those of addresses.md section 8", () => {
   refuses("pty,raw,echo=0", `${absent("pty")}; socat stands in where it is installed: exec:'socat - "pty..."'`);
   refuses("READLINE", `${absent("READLINE")}; use -, and rlwrap before the command to edit lines`);
   refuses("openssl_dtls-c:h:1", `${absent("openssl_dtls-c")}; TLS runs over TCP: OPENSSL, OPENSSL-LISTEN`);
+  refuses("TCP:::1", "write IPv6 addresses in brackets: TCP:[::1]:<port>");
+  refuses("TCP-L:2001:db8::1%lo", "write IPv6 addresses in brackets: TCP-LISTEN:[2001:db8::1%lo]:<port>");
+  refuses("TCP:a:b:c", "TCP: wrong number of parameters (3 instead of 2): usage TCP:<host>:<port>");
   refuses("TCP:h", "TCP: wrong number of parameters (1 instead of 2): usage TCP:<host>:<port>");
   refuses("TCP:h:", "TCP: wrong number of parameters (1 instead of 2): port is missing; usage TCP:<host>:<port>");
   refuses("TCP::1", "TCP: wrong number of parameters (1 instead of 2): host is missing; usage TCP:<host>:<port>");

@@ -30,11 +30,12 @@ export function printHost(host: string): string {
 }
 
 /**
- * Where `words` (an address cut at its colons) are an IPv6 address without brackets and a port, the two as they should
- * be written.
+ * Where `words` (an address cut at its colons) are an IPv6 address without brackets, with a port or without, the two as
+ * they should be written.
  */
 export function bracketedForm(words: readonly string[]): string | undefined {
-  const host = words.slice(0, -1).join(":");
-  if (words.length > 2 && /^[\w:.%]*$/.test(host) && parseIp(host)) return `[${host}]:${words.at(-1)}`;
-  return undefined;
+  if (words.length < 3) return undefined;
+  const isIp = (text: string) => /^[\w:.%]*$/.test(text) && parseIp(text) !== undefined;
+  const [all, host] = [words.join(":"), words.slice(0, -1).join(":")];
+  return isIp(host) ? `[${host}]:${words.at(-1)}` : isIp(all) ? `[${all}]:<port>` : undefined;
 }

@@ -229,6 +229,21 @@ driverTest("abstract names need no file and are reached as @name", async ({ cont
   await halfClosesBothWays(client, await accept(listener));
 });
 
+driverTest(
+  "UNIX sockets say what to do about a missing folder and a socket of another type",
+  async ({ context, folder }) => {
+    const filename = `${folder}/none/socket`;
+    const unmade = await assertRejects(() => listen(unix, { filename }, context), ConnectError);
+    assertEquals(unmade.message, `bind(AF=1 "${filename}"): No such file or directory; its folder must be there first`);
+    const path = `${folder}/d`;
+    const receiver = await connect<DatagramStream>(unixRecv, { filename: path }, context);
+    const wrong = await assertRejects(() => connect(unix, { address: path }, context), ConnectError);
+    const advice = "the socket there is of another type: UNIX-CLIENT takes streams and datagrams";
+    assertEquals(wrong.message, `connect(AF=1 "${path}"): Protocol wrong type for socket; ${advice}`);
+    receiver.abort();
+  },
+);
+
 driverTest("UNIX-CLIENT finds out whether the socket is a stream or datagrams", async ({ context, driver, folder }) => {
   const [streamPath, datagramPath] = [`${folder}/s`, `${folder}/d`];
   await using listener = await listen(unix, { filename: streamPath }, context);
@@ -244,7 +259,8 @@ driverTest("UNIX-CLIENT finds out whether the socket is a stream or datagrams", 
   sender.abort();
   receiver.abort();
   const error = await assertRejects(() => connect(unixClient, { address: `${folder}/none` }, context), ConnectError);
-  assertEquals(error.message, `connect(AF=1 "${folder}/none"): No such file or directory`);
+  const advice = "; whoever listens makes the path: start that first";
+  assertEquals(error.message, `connect(AF=1 "${folder}/none"): No such file or directory${advice}`);
 });
 
 driverTest("UNIX-RECVFROM answers a sender that bound nothing", async ({ context, folder }) => {
