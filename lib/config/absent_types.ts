@@ -10,7 +10,7 @@ interface Absent {
 }
 
 const bySocat = `socat stands in where it is installed: exec:'socat - "$..."'`;
-const onlySocat = "messages of this kind stay with socat";
+const onlySocat = "use socat for it";
 
 const roles = "(-(CONNECT|CLIENT|C|LISTEN|L|SERVER))?";
 const datagramRoles = "(-(SENDTO|SEND|RECV|RECEIVE|RECVFROM|DATAGRAM|DGRAM|CONNECT|LISTEN|L))?";
