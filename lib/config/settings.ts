@@ -84,7 +84,7 @@ const logLevels = [
 
 const offload: s.Schema<string | boolean> = {
   ...s.choice(["init", "no_init", "disable"]),
-  notes: { help: "Kernel offload" },
+  notes: { help: "Kernel offload: not in this version, a warning says so" },
   parse: (value, at) => typeof value === "boolean" ? value : s.choice(["init", "no_init", "disable"]).parse(value, at),
   print: (value) => value,
   json: () => ({ enum: ["init", "no_init", "disable", true, false] }),
@@ -102,7 +102,7 @@ export const adminSettings = s.object({
   driver: s.choice(["auto", "native", "portable"], { help: "How sockets are opened" }),
   strict: s.boolean({ help: "Validate requests of the API against the schema" }),
   offload,
-  offload_ifs: s.list(s.string(), { help: "Interfaces with kernel offload (all)" }),
+  offload_ifs: s.list(s.string(), { help: "Interfaces with kernel offload (all): not in this version" }),
   token_file: s.string({ help: "File with the bearer token for callers from elsewhere" }),
   hosts: s.list(s.string(), { help: "Further names for the API in Host" }),
   version: s.string({ help: "In a dump; ignored", hidden: true }),

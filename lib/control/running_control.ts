@@ -203,6 +203,7 @@ export class RunningControl implements Control, AsyncDisposable {
     }
     // From here on nothing fails.
     this.#tellOutput(before.snapshot, next);
+    this.#tellOffload(before.snapshot, next);
     if (lost) log[this.#options.warnOfBoundaries ? "warn" : "notice"]("plan.warning", lostBoundaries);
     for (const object of next.clusters.values()) {
       const cluster = clusters.get(object.name)!;
@@ -233,6 +234,11 @@ export class RunningControl implements Control, AsyncDisposable {
     if (user === undefined || user === outputUser(before)) return;
     const why = `standard output is used by ${user}`;
     this.#options.log.warn("log.moved", `admin.log_file: ${why}; the log goes to standard error`);
+  }
+
+  #tellOffload({ admin: { offload: before } }: Snapshot, { admin: { offload } }: Snapshot): void {
+    if (offload === undefined || offload === "disable" || offload === before) return;
+    this.#options.log.warn("offload.absent", "admin.offload: not in this version; the kernel relays no sessions");
   }
 
   /** What `next` needs: what is there already stays, what differs is made anew; nothing begins. Throws `ConfigError`. */

@@ -368,3 +368,16 @@ Deno.test("endSession() forgets an ended session that is still shown, and ends o
   assertEquals(gateway.control.sessions(), []);
   assertEquals(gateway.control.endSession(name), false);
 });
+
+Deno.test("admin.offload, which is not here, is told once for each change of it", async () => {
+  const document = (offload?: string): ConfigDocument => ({ admin: { offload }, listeners: [listener("a", 1)] });
+  await using gateway = await Gateway.start(document("init"));
+  const told = () => gateway.lines.filter((line) => line.includes("admin.offload: not in this version")).length;
+  assertEquals(told(), 1);
+  await gateway.control.reload(document("init"));
+  assertEquals(told(), 1);
+  await gateway.control.reload(document("disable"));
+  assertEquals(told(), 1);
+  await gateway.control.reload(document("no_init"));
+  assertEquals(told(), 2);
+});
