@@ -31,6 +31,7 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["-t - ws://127.0.0.1/", '-t: not a number: "-" (for WebSocket text mode use --text)'],
   ["-t -E tcp-l:1 -", '-t: not a number: "-E" (for WebSocket text mode use --text)'],
   ["-b --no-close ws-l:1 -", '-b: not a number: "--no-close" (for WebSocket binary mode use --binary)'],
+  ["-S ws://h/", '-S: not a number: "ws://h/" (to drop long and unfinished lines use --strict)'],
   ["-b ws-l:1234 -", '-b: not a number: "ws-l:1234" (for WebSocket binary mode use --binary)'],
   ["-u -U - PIPE", "options -u and -U exclude each other; without either, data flows both ways"],
   ["--text=1 - PIPE", "option --text takes no value"],

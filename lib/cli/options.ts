@@ -525,6 +525,7 @@ export const globalOptions: readonly GlobalOption[] = [
     group: "Process",
     help: "Accepted for socat's sake; has no effect",
     example: "l7mp -S 0 - pipe",
+    websocatMeaning: "to drop long and unfinished lines use --strict",
     set: (result, _text, name) => hasNoEffect(result, name, "warn"),
   },
   {

@@ -30,7 +30,12 @@ export const tls: Layer<TlsSpec> = {
     },
   ],
   schemes: ["tls"],
-  overlays: [{ name: "tls", role: "connect" }, { name: "tls", role: "listen" }],
+  overlays: [
+    { name: "tls", role: "connect" },
+    { name: "tls", role: "listen" },
+    { name: "ssl", role: "connect" },
+    { name: "ssl", role: "listen" },
+  ],
   needs: "byte",
   gives: "byte",
   end: "half",
