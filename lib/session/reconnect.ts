@@ -149,7 +149,7 @@ abstract class Reconnecting<S extends Stream> {
     }
   }
 
-  /** Resolves when the connection came or went, or room was made. */
+  /** Resolves when the connection came or went, and once what was kept has gone out. */
   protected get change(): Promise<void> {
     return this.#changed.promise;
   }
@@ -288,7 +288,6 @@ abstract class Reconnecting<S extends Stream> {
     while (!this.#away && !this.#failure && !this.#takesNoMore) {
       const kept = this.takeKept();
       if (!kept) break;
-      this.#wake();
       await this.hand(stream, kept.amount, () => kept.give(stream)).catch(() => {});
     }
     if (this.#latest !== stream || this.#away) return;

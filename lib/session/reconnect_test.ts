@@ -359,3 +359,53 @@ Deno.test("reconnecting() with reconnect-on=error does not take for a loss that 
     stream.abort();
   }
 });
+
+Deno.test("reconnecting() does not wait for what lay behind a connection that is lost", async () => {
+  const failed = new StreamError("child 1 exited with status 3", { code: "CHILD" });
+  const [near, far] = bytePair();
+  const { log } = collectingLog();
+  const stream = reconnecting(delegateBytes(near, { finished: () => Promise.reject(failed) }), {
+    policy: { ...policy, intervalMs: 60_000 },
+    direction: "both",
+    log,
+    open: () => Promise.reject(refused()),
+  }) as ByteStream;
+  await assertRejects(() => stream.finished!(), StreamError, "status 3");
+  const read = stream.read().catch(() => {});
+  far.abort();
+  await turn();
+  await stream.finished!();
+  stream.abort();
+  await read;
+});
+
+Deno.test("reconnecting() keeps the order when a write to a lost connection settles late", async () => {
+  const late = Promise.withResolvers<void>();
+  const pairs = [bytePair(), bytePair(), bytePair({ capacityBytes: 4 })] as const;
+  const stuck = delegateBytes(pairs[1][0], { write: () => late.promise });
+  const next = [stuck, pairs[2][0]];
+  const { log } = collectingLog();
+  const stream = reconnecting(pairs[0][0], {
+    policy: { ...policy, bufferBytes: 100 },
+    direction: "both",
+    log,
+    open: () => Promise.resolve(next.shift()!),
+  }) as ByteStream;
+  const read = stream.read().catch(() => {});
+  pairs[0][1].abort();
+  await turn();
+  await stream.write(bytesOf("lost"));
+  // Its flush has begun once it has taken what was kept; then it is lost too.
+  while (next.length > 1) await turn();
+  pairs[1][1].abort();
+  await turn();
+  await stream.write(bytesOf("abcdefgh"));
+  while (next.length > 0) await turn();
+  await turn();
+  late.reject(broken());
+  await turn();
+  await stream.write(bytesOf("ij"));
+  assertEquals(textOf(await readBytes(pairs[2][1], 10)), "abcdefghij");
+  stream.abort();
+  await read;
+});

@@ -136,6 +136,28 @@ Deno.test("an upstream that takes no more still has its say behind a stop, then 
   assert(error instanceof EndedError, String(error));
 });
 
+Deno.test("what is written to stops before an upstream that takes no more is refused, and no stop goes on", async () => {
+  const [, plain] = bytePair();
+  const upstream = endingAfter(0, plain);
+  const aborted = new Map<string, unknown>();
+  const named = (name: string): Stop => {
+    const stream = byteEcho();
+    const abort = (reason?: unknown) => {
+      aborted.set(name, reason);
+      stream.abort(reason);
+    };
+    return { stream: delegateBytes(stream, { abort }), steps: [], payload: "byte" };
+  };
+  const failures: unknown[] = [];
+  const way = towardsUpstream(upstream, [named("first"), named("second")], activity(), (error) => failures.push(error));
+  if (way.kind !== "byte") throw new TypeError(way.kind);
+  await way.write(bytesOf("x"));
+  const error = await assertRejects(() => way.finished!(), EndedError);
+  assertEquals([...aborted], [["first", error], ["second", error]]);
+  assertEquals(await way.write(bytesOf("y")).catch((error) => error), error);
+  assertEquals(failures, []);
+});
+
 Deno.test("a stop towards downstream that takes no more still has its say, then the session fails", async () => {
   const [stream, peer] = bytePair();
   const one: Stop = { stream: endingAfter(1, stream), steps: [], payload: "byte" };

@@ -107,7 +107,6 @@ export async function toDuplex(lower: ByteStream, options: DuplexOptions = {}): 
       lower.closeWrite().then(() => done(), (error) => done(fails(error)));
     },
     destroy(error, done) {
-      wake();
       if (error || !lower.finished) lower.abort(error ?? undefined);
       else leave(lower);
       done(error);

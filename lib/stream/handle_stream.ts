@@ -2,6 +2,7 @@
 import { StreamError, systemFault } from "../errors.ts";
 import { AbortGate } from "./abort_gate.ts";
 import type { ByteStream, StreamInfo } from "./stream.ts";
+import { after } from "./timer.ts";
 
 /** What a `HandleStream` needs of an open file. Calls may move less than asked for. */
 export interface Handle {
@@ -35,7 +36,6 @@ export class HandleStream implements ByteStream {
   #buffer: Uint8Array | undefined;
   readonly #gate: AbortGate;
   #ended = false;
-  readonly #retryTimers = new Set<ReturnType<typeof setTimeout>>();
 
   constructor(handle: Handle, info: StreamInfo, direction: HandleDirection = "both") {
     this.#handle = handle;
@@ -78,7 +78,6 @@ export class HandleStream implements ByteStream {
 
   abort(reason?: unknown): void {
     if (!this.#gate.abort(reason)) return;
-    for (const timer of this.#retryTimers) clearTimeout(timer);
     this.#handle.close(reason === undefined);
   }
 
@@ -95,17 +94,9 @@ export class HandleStream implements ByteStream {
           throw new StreamError(`${name}(${this.info.name}): ${text}`, { code, cause: error });
         }
       }
-      await this.#gate.race(this.#pause(retryMs));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = after(retryMs, resolve);
+      await this.#gate.race(promise).finally(() => timer.stop());
     }
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#retryTimers.delete(timer);
-        resolve();
-      }, ms);
-      this.#retryTimers.add(timer);
-    });
   }
 }

@@ -1,7 +1,7 @@
 // @ts-types="../../tests/deno_std.d.ts"
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { after } from "./timer.ts";
+import { after, sleep } from "./timer.ts";
 
 Deno.test("after() waits longer than the runtime's timers can, for ever too, and stops", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
@@ -18,6 +18,36 @@ Deno.test("after() waits longer than the runtime's timers can, for ever too, and
     assertEquals(called, []);
     await clock.tickAsync(1);
     assertEquals(called, ["60 days"]);
+    assertEquals(clock.countTimers(), 0);
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("sleep() rejects as soon as its signal aborts, and leaves neither timer nor listener behind", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const abort = new AbortController();
+    const { signal } = abort;
+    let listeners = 0;
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners--;
+      remove(...args);
+    };
+    const whole = sleep(10, signal);
+    await clock.tickAsync(10);
+    await whole;
+    assertEquals([clock.countTimers(), listeners], [0, 0]);
+    const cut = sleep(10, signal);
+    await clock.tickAsync(9);
+    abort.abort(new Error("cut"));
+    await assertRejects(() => cut, Error, "cut");
+    await assertRejects(() => sleep(10, signal), Error, "cut");
     assertEquals(clock.countTimers(), 0);
   } finally {
     clock.uninstall();
