@@ -45,6 +45,11 @@ function listening(listener: MemoryListener, fork = true): Endpoint {
   return memoryEndpoint({ listener }, { listen: { fork } as ListenOptions });
 }
 
+function protocolOf({ source }: Endpoint) {
+  if ("dual" in source) throw new TypeError("a dual address has two");
+  return source.protocol;
+}
+
 async function until(what: () => boolean): Promise<void> {
   for (let i = 0; i < 2000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
   assert(what(), `never came true: ${what}`);
@@ -54,6 +59,31 @@ async function passes(from: ByteStream, to: ByteStream): Promise<void> {
   await from.write(new TextEncoder().encode("x"));
   assertEquals(textOf(await readBytes(to, 1)), "x");
 }
+
+Deno.test("Proxy names the listener of a configuration that cannot be opened, and lets members prepare", async () => {
+  const { proxy } = makeProxy();
+  const { endpoint: target } = memoryTarget();
+  const refusal = () => new ConnectError("bind(AF=2 127.0.0.1:1): Address already in use", { code: "EADDRINUSE" });
+  for (
+    const [shown, text] of [[{ spec: {}, trackMs: 0 }, "listener b: bind(AF=2 "], [undefined, "bind(AF=2 "]] as const
+  ) {
+    const listener = listening(new MemoryListener());
+    const failing = {
+      ...listener,
+      source: { ...listener.source, protocol: { ...protocolOf(listener), listen: () => Promise.reject(refusal()) } },
+    };
+    const error = await assertRejects(() => proxy.open([{ ...served("b", failing, target), shown }]), ConnectError);
+    assertEquals(error.message.startsWith(text), true);
+  }
+  const prepared: unknown[] = [];
+  const member = {
+    ...target,
+    source: { ...target.source, protocol: { ...protocolOf(target), prepare: (spec: unknown) => prepared.push(spec) } },
+  };
+  await proxy.prepareTarget(member);
+  assertEquals(prepared.length, 1);
+  await proxy.stop(0);
+});
 
 Deno.test("Proxy.open() opens all listeners or none, and those that were open stay", async () => {
   const { proxy } = makeProxy();

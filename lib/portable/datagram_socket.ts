@@ -178,7 +178,6 @@ class RuntimeDatagrams implements DatagramSocket, Owned {
     }
     const target = toRuntime(address);
     for (const { data } of batch) {
-      if (this.#closed) throw this.#isClosed();
       try {
         await this.#conn.send(data, target);
       } catch (error) {

@@ -209,3 +209,21 @@ Deno.test("openPortableDriver() blocks grow with the traffic", () =>
     await sending;
     assert(Math.max(...sizes) > 65_536, "blocks never grew");
   }));
+
+Deno.test("openPortableDriver() rejects a datagram to its own peer that is refused, and counts one to another", async () => {
+  const driver = openPortableDriver();
+  const local = { family: "inet", host: "127.0.0.1", port: 0 } as const;
+  // Nobody can have port 0.
+  const nobody = { ...local, port: 0 };
+  const batch = [{ data: new Uint8Array(1) }];
+  const alone = await driver.openDatagram({ local, remote: nobody }, {});
+  const refused = await assertRejects(() => alone.send(batch), StreamError);
+  assertEquals([refused.code, alone.dropped], ["EINVAL", 0]);
+  const shared = await driver.openDatagram({ local }, {});
+  await shared.send(batch, nobody);
+  assertEquals(shared.dropped, 1);
+  const closing = assertRejects(() => shared.send([...batch, ...batch], shared.local), StreamError);
+  shared.close();
+  assertEquals([(await closing).code, shared.dropped], ["CLOSED", 1]);
+  await driver.close();
+});
