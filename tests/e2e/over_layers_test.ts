@@ -217,9 +217,9 @@ const cases: readonly Case[] = [
     async run({ run, carrier }) {
       const place = newPlace(run);
       carrier.prepare?.(run, place);
-      const caller = run.spawn(["-", `${carrier.connector(place)},retry=100,interval=0.1`], { input: "x" });
-      await delay(300);
-      assert(caller.running, caller.describe());
+      const options = { input: "x", stderr: "any" } as const;
+      const caller = run.spawn(["-ddd", "-", `${carrier.connector(place)},retry=100,interval=0.1`], options);
+      await caller.logs(/trying again .*[^]*trying again /);
       await run.serve([`${carrier.listener(place)},fork`, "ECHO"], carrier.bound(place));
       await caller.end();
       assertEquals(caller.stdout, "x");

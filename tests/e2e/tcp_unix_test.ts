@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertLess, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { acceptance, eventually, type Run, stays } from "./harness.ts";
 import { connect, echo, serveStreams } from "./peers.ts";
-import { delay } from "./wait.ts";
+import { delay, unreadFrom } from "./wait.ts";
 
 const both = { socat: "any" } as const;
 
@@ -124,7 +124,7 @@ acceptance(
     await eventually("the answer", () => client.stdout === "time\n", { details: () => client.describe() });
     await client.write("thanks\n");
     // The reset that this brings must be here before the end of the input is.
-    await delay(200);
+    await eventually("the reset", async () => (await unreadFrom(port)).length === 0);
     await client.endInput();
     await client.end();
   },

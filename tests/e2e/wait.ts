@@ -52,8 +52,17 @@ async function table(pid: number | "self", name: string): Promise<string[][]> {
   }
 }
 
+const inTable = (port: number) => ":" + port.toString(16).toUpperCase().padStart(4, "0");
+
+/** For every TCP socket that is connected to `port`: how many bytes have arrived that its program has not read. */
+export async function unreadFrom(port: number): Promise<number[]> {
+  const rows = [...await table("self", "tcp"), ...await table("self", "tcp6")];
+  // Columns: sl local remote st tx_queue:rx_queue.
+  return rows.filter((row) => row[2]?.endsWith(inTable(port))).map((row) => parseInt(row[4]!.split(":")[1]!, 16));
+}
+
 async function inetBound(pid: number | "self", names: readonly string[], port: number, state?: string) {
-  const suffix = ":" + port.toString(16).toUpperCase().padStart(4, "0");
+  const suffix = inTable(port);
   for (const name of names) {
     const rows = await table(pid, name);
     if (rows.some((row) => row[1]?.endsWith(suffix) && (state === undefined || row[3] === state))) return true;

@@ -7,7 +7,7 @@ import { makeCertificates, noOpenssl } from "../support/certificates.ts";
 import { frame, sampleKey, textOpcode, upgradeAnswer, upgradeRequest } from "../support/raw_websocket.ts";
 import { acceptance, eventually, type Run } from "./harness.ts";
 import { connect, type Peer, serveStreams } from "./peers.ts";
-import { delay, openHandles, within } from "./wait.ts";
+import { delay, openHandles, unreadFrom, within } from "./wait.ts";
 
 const certificates = makeCertificates();
 
@@ -18,11 +18,11 @@ async function resetAfter(port: number, ...writes: readonly Uint8Array[]): Promi
   await new Promise((resolve) => socket.once("connect", resolve));
   for (const bytes of writes) {
     const answered = new Promise((resolve) => socket.once("data", resolve));
-    socket.write(bytes);
+    await new Promise((resolve) => socket.write(bytes, resolve));
     if (bytes !== writes.at(-1)) await answered;
   }
-  // What was written has to arrive before the reset, which overtakes it.
-  await delay(100);
+  // What was written has to be read before the reset, which overtakes it.
+  await eventually("all to be read", async () => (await unreadFrom(socket.localPort!)).every((count) => count === 0));
   socket.resetAndDestroy();
   await closed;
 }
