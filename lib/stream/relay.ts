@@ -164,7 +164,12 @@ class Relay implements EventListenerObject {
     };
     return pump(source, sink, options)
       .then(() => this.#shut(source, sink, sides))
-      .catch((error) => error instanceof EndedError ? this.#failLast(error, sides) : this.#fail(error));
+      .catch((error) => {
+        if (!(error instanceof EndedError)) return this.#fail(error);
+        // Who gives what nobody takes any more may take nothing more himself until it is gone.
+        discard(source);
+        return this.#failLast(error, sides);
+      });
   }
 
   /** The upstream may take no more while nobody writes: what stands before it knows. */

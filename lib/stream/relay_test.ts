@@ -155,6 +155,30 @@ Deno.test("relay() waits answerMs for the last words of a peer that has ended", 
   server.abort();
 });
 
+for (const side of ["downstream", "upstream"] as const) {
+  Deno.test(`relay() takes what is meant for a ${side} that takes no more, for its sender may read no further before`, async () => {
+    const { client, server, downstream, upper } = apart();
+    const closed = { write: () => Promise.reject(over) };
+    const { done } = side === "downstream"
+      ? start(delegateBytes(downstream, closed), upper)
+      : start(downstream, delegateBytes(upper, closed));
+    const [ended, echo] = side === "downstream" ? [client, server] : [server, client];
+    const echoing = (async () => {
+      let heard = 0;
+      for (let bytes; (bytes = await echo.read()) !== null;) {
+        heard += bytes.length;
+        await echo.write(bytes);
+      }
+      return heard;
+    })();
+    // More than all queues on the way hold together.
+    for (let i = 0; i < 10; i++) await ended.write(new Uint8Array(100_000));
+    await ended.closeWrite();
+    assertEquals(await echoing, 1_000_000);
+    assertEquals((await done).error, over);
+  });
+}
+
 for (const open of ["downstream", "upstream"] as const) {
   Deno.test(`relay() tells that ${open} was silent after the other side's end`, async () => {
     const told: unknown[] = [];
