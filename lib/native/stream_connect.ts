@@ -38,7 +38,8 @@ export async function connectStream(
       protocol: family === AF_UNIX ? "UnixDomainSocket" : "TCP",
       name: formatAddress(remote),
       local: localAddress(fd),
-      remote: peerAddress(fd) ?? remote,
+      // A UNIX socket knows the path it was bound to, which may have got other names since.
+      remote: remote.family === "unix" ? remote : peerAddress(fd) ?? remote,
       halfCloses: true,
     };
     return new ByteSocket(fd, info, kindOf(fd, family, path, options), shared);

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { StreamError } from "../../lib/errors.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
 import { bytesOf, patternBytes, readAll, readBytes, settledAt, textOf } from "../support/streams.ts";
-import { abstractName, echoesHalves, pair, rejection, type Test, unixPath } from "./driver_scene.ts";
+import { abstractName, echoesHalves, listen, never, pair, rejection, type Test, unixPath } from "./driver_scene.ts";
 
 async function sameDigest({ near, far }: { near: ByteStream; far: ByteStream }, total: number): Promise<void> {
   const block = patternBytes(1_000_003);
@@ -60,6 +60,16 @@ export const streamTests: Readonly<Record<string, Test>> = {
     await echoesHalves({ near, far });
     scene.driver.close();
     await assertRejects(() => Deno.lstat(address.path), Deno.errors.NotFound);
+  },
+  "a UNIX stream is named by the path it was reached at": async (scene) => {
+    const bound = unixPath(scene, "bound");
+    const linked = unixPath(scene, "linked");
+    const listener = await listen(scene, bound);
+    await Deno.link(bound.path, linked.path);
+    const [near, far] = await Promise.all([scene.driver.connectStream(linked, {}, never), listener.accept()]);
+    scene.defer(() => near.abort());
+    scene.defer(() => far?.abort());
+    assertEquals(near.info.remote, linked);
   },
   "abstract UNIX stream half-closes both ways": async (scene) => {
     const address = abstractName();
