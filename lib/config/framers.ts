@@ -61,8 +61,10 @@ export function withLines({ chain, from, to, reverse, registry, at }: JsonFlow):
       kind = "datagram";
     }
     result.push(chain[n]!);
-    if (transform.gives === "other") kind = otherKind(kind);
-    if (json && n === lastFramer && kind === "datagram" && flowKind(to) === "byte") result.push(lines);
+    // What comes to JSON are messages, although it may only be told when all is connected.
+    if (json) kind = "datagram";
+    else if (transform.gives === "other") kind = otherKind(kind);
+    if (json && n === lastFramer && flowKind(to) === "byte") result.push(lines);
   }
   return result;
 }
