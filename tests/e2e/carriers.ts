@@ -89,6 +89,7 @@ export function carriers(certificates: Certificates): Carrier[] {
     {
       name: "TCP",
       ...plain,
+      gone: reset,
       listener: ({ port }) => `tcp-l:127.0.0.1:${port}`,
       connector: ({ port }) => `tcp:127.0.0.1:${port}`,
     },

@@ -185,6 +185,18 @@ driverTest("a refused caller sees a plain close without data", async ({ context 
   client.abort();
 });
 
+driverTest("a caller whose upstream cannot be had sees a reset, not the end of an answer", async ({ context }) => {
+  await using listener = await listen(tcp, loopback, context);
+  const client = await connect<ByteStream>(tcp, { address: "127.0.0.1", port: portOf(listener.address) }, context);
+  await client.write(bytes("question"));
+  await client.closeWrite();
+  const { value } = await listener[Symbol.asyncIterator]().next();
+  await value.reject(new ConnectError("Connection refused", { side: "upstream" }));
+  const error = await assertRejects(() => client.read(), StreamError);
+  assertEquals(error.code, "ECONNRESET");
+  client.abort();
+}, { skip: { portable: "the runtime has no reset" } });
+
 driverTest("UNIX-LISTEN owns its path: mode, stale sockets, removal", async ({ context, folder }) => {
   const filename = `${folder}/s`;
   const listener = await listen(unix, { filename, mode: "600" }, context);
