@@ -231,6 +231,15 @@ Deno.test("EXEC a closed input is a StreamError with EPIPE", async () => {
   await end(stream);
 });
 
+Deno.test("EXEC takes nothing after its input has been closed", async () => {
+  const stream = await run("cat");
+  await stream.closeWrite();
+  const error = await assertRejects(() => stream.write(bytesOf("x")), StreamError);
+  assertEquals([error.code, textOf(await readAll(stream))], ["EPIPE", ""]);
+  await stream.finished!();
+  stream.abort();
+});
+
 Deno.test("EXEC takes what comes just after the program has ended, but no more", async () => {
   const stream = await start(system, { command: "echo done" });
   assertEquals(textOf(await readAll(stream)), "done\n");

@@ -66,6 +66,23 @@ Deno.test("OPEN reads on after the end when the file grew", () =>
     stream.abort();
   }));
 
+Deno.test("READFILE only reads, APPENDFILE only adds, whatever the session does with the other half", () =>
+  inTempFolder(async (folder) => {
+    const path = `${folder}/f`;
+    const typed = (name: string) => open.types.find(({ names }) => names.includes(name))!.preset as object;
+    await put(await start(open, { path, ...typed("APPENDFILE") }), "abc");
+    const added = await start(open, { path, ...typed("APPENDFILE") });
+    assertEquals(await added.read(), null);
+    await put(added, "def");
+    const stream = await start(open, { path, ...typed("READFILE") });
+    await assertRejects(() => stream.write(bytesOf("x")), StreamError, "opened for reading only");
+    assertEquals(await get(stream), "abcdef");
+    const check = (spec: object) =>
+      open.check!(open.spec.parse({ path, ...spec }, ""), { role: "local", direction: "both" });
+    assertThrows(() => check({ excl: true, creat: false }), ConfigError, 'option "excl" needs "creat"');
+    check({ excl: true });
+  }));
+
 Deno.test("OPEN options creat, append, trunc and excl", () =>
   inTempFolder(async (folder) => {
     const path = `${folder}/f`;

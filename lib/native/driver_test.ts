@@ -8,6 +8,7 @@ import type { ByteStream, SocketAddress } from "../stream/stream.ts";
 import { bytesOf, readAll, textOf } from "../../tests/support/streams.ts";
 import type { ByteSocket } from "./byte_socket.ts";
 import * as c from "./constants.ts";
+import { ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, EINTR, ENETDOWN, ENETUNREACH, EPERM, EPROTO } from "./errno.ts";
 import { cString, libc, libcFailure } from "./libc.ts";
 import { openNativeDriver } from "./mod.ts";
 import { getInteger } from "./socket_options.ts";
@@ -47,6 +48,38 @@ async function openDescriptors(): Promise<number> {
   for await (const _ of Deno.readDir("/proc/self/fd")) count++;
   return count;
 }
+
+/** Lets the next `accept4` fail with `number` before it does what it did. */
+function failNextAccept(number: number): void {
+  const symbols: { accept4: typeof libc.accept4 } = libc;
+  const { accept4 } = symbols;
+  symbols.accept4 = () => {
+    symbols.accept4 = accept4;
+    new Int32Array(Deno.UnsafePointerView.getArrayBuffer(libc.__errno_location()!, 4))[0] = number;
+    return -1;
+  };
+}
+
+nativeTest(
+  "passes over a caller that left before it was accepted, and tells that descriptors have run out",
+  async (driver) => {
+    const listener = await driver.listenStream(anyPort, { backlog: 9 });
+    const connect = () => driver.connectStream(listener.local, {}, never);
+    for (const number of [EINTR, ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH]) {
+      failNextAccept(number);
+      const [near, far] = await Promise.all([connect(), listener.accept()]);
+      near.abort();
+      far!.abort();
+    }
+    failNextAccept(24);
+    const near = await connect();
+    const error = await assertRejects(() => listener.accept(), StreamError);
+    assertEquals([error.code, error.message.endsWith(": Too many open files")], ["EMFILE", true]);
+    (await listener.accept())!.abort();
+    near.abort();
+    listener.close();
+  },
+);
 
 nativeTest("still reads what arrived before it could send no more, and then says why", async (driver) => {
   const [near, far] = await pair(driver);
