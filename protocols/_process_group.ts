@@ -1,11 +1,11 @@
 /** The process group of a program of ours: the program, and what it has started. */
 
-/** Sends `signal` to every process of group `group`; none being left is well. */
+/** Sends `signal` to every process of group `group` that is ours; none being left is well. */
 export function signalGroup(group: number, signal: Deno.Signal): void {
   kill(group, signal);
 }
 
-/** Whether a process of the group still runs. What has exited and only waits for its parent to look does not. */
+/** Whether a process of the group still runs that is ours. What has exited and only waits for its parent to look does not. */
 export function groupRuns(group: number): boolean {
   if (!kill(group, probe)) return false;
   return Deno.build.os !== "linux" || [...Deno.readDirSync("/proc")].some(({ name }) => runsIn(group, name));
@@ -19,8 +19,10 @@ function kill(group: number, signal: Deno.Signal | number): boolean {
     Deno.kill(-group, signal);
     return true;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return false;
+    if (error instanceof Deno.errors.NotFound) return false;
+    // All of them run as another user by now, as `sudo` does.
+    if (error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
   }
 }
 
