@@ -143,6 +143,8 @@ export class TlsStream implements ByteStream {
   #settle(call: string, start: (done: (error?: Error | null) => void) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const fail = () => reject(this.#failure!.error);
+      // Between two steps it may have failed: nobody would tell the second.
+      if (this.#failure) return fail();
       this.#onFail.add(fail);
       start((error) => {
         this.#onFail.delete(fail);

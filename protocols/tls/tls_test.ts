@@ -8,6 +8,7 @@ import { bytePair } from "../../lib/stream/memory.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
 import { testContext } from "../../tests/support/context.ts";
 import { bytesOf, readAll, readBytes, settledAt, textOf } from "../../tests/support/streams.ts";
+import type { TlsStream } from "./stream.ts";
 import { tls } from "./tls.ts";
 import { certificates, connected, factsOf, good, type Settings, specOf, test, trusting } from "./_test_handshake.ts";
 
@@ -33,6 +34,20 @@ test("closeWrite() comes after all that was encrypted, however slowly it is take
   const [, , one, other] = await Promise.all([send(client), send(server), readAll(client), readAll(server)]);
   assertEquals(one, sent);
   assertEquals(other, sent);
+  release();
+});
+
+test("closeWrite() fails with the stream also where that fails between two steps of it", async () => {
+  const [near, far] = bytePair();
+  const stuck = delegateBytes(near, { closeWrite: () => new Promise(() => {}) });
+  const { client, release } = await connected(trusting, good, [stuck, far]);
+  const { socket } = client as TlsStream;
+  socket.end = (done) => {
+    (done as () => void)();
+    socket.emit("error", new Error("in between"));
+    return socket;
+  };
+  await assertRejects(() => client.closeWrite(), StreamError, "in between");
   release();
 });
 
