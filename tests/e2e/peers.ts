@@ -79,11 +79,18 @@ type Where = { readonly tcp: number; readonly hostname?: string } | { readonly u
 export async function connect(run: Run, where: Where): Promise<Peer> {
   const peer = new Peer(
     "tcp" in where
-      ? await Deno.connect({ hostname: where.hostname ?? "127.0.0.1", port: where.tcp })
+      ? await Deno.connect({ hostname: where.hostname ?? "127.0.0.1", port: where.tcp }).catch(resetAtOnce)
       : await Deno.connect({ transport: "unix", path: where.unix }),
   );
   run.defer(() => peer.close());
   return peer;
+}
+
+/** A connection that came about and was reset before the runtime looked: it says so when it is made, we when it is used. */
+function resetAtOnce(error: unknown): Deno.Conn {
+  if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+  const fail = () => Promise.reject(error);
+  return { read: fail, write: fail, closeWrite: fail, close() {} } as unknown as Deno.TcpConn;
 }
 
 /** The callers of a listener until it is closed, without those that were gone before they could be accepted. */
