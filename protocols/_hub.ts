@@ -147,6 +147,9 @@ class Shared {
     return {
       kind: "byte",
       ...common,
+      get dropped() {
+        return queue.dropped;
+      },
       async read() {
         gate.check();
         if (at === blocks.length) {

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ConfigError, ConnectError, StreamError } from "../lib/errors.ts";
 import type { Context } from "../lib/protocol.ts";
+import { start } from "../lib/stream/_test_relay.ts";
 import { bytePair, datagramPair } from "../lib/stream/memory.ts";
 import type { ByteStream, DatagramStream, Stream } from "../lib/stream/stream.ts";
 import { testContext } from "../tests/support/context.ts";
@@ -107,6 +108,24 @@ Deno.test("broadcast: drops what a slow session does not read, and slows nobody"
   assertEquals([slow.dropped, quick.dropped], [8, 0]);
   assertEquals((await receiveSome(slow, 2)).map(textOf), ["0", "1"]);
   slow.abort();
+  quick.abort();
+});
+
+Deno.test("broadcast: counts what a slow session loses of bytes, too, and its relay tells it", async () => {
+  const { peers, join } = address<ByteStream>(bytePair, { queue: 2 });
+  const [slow, quick] = [await join(), await join()];
+  for (let i = 0; i < 10; i++) {
+    await peers[0]!.write(bytesOf(String(i)));
+    assertEquals(await read(quick, 1), String(i));
+  }
+  await peers[0]!.closeWrite();
+  const [client, downstream] = bytePair();
+  await client.closeWrite();
+  const [{ dropped }, heard] = await Promise.all([
+    start(downstream, slow).done,
+    read(client, 2),
+  ]);
+  assertEquals([heard, dropped, quick.dropped], ["01", 8, 0]);
   quick.abort();
 });
 

@@ -90,7 +90,7 @@ abstract class Reconnecting<S extends Stream> {
   }
 
   get dropped(): number {
-    return this.#droppedBefore + droppedBy(this.#latest);
+    return this.#droppedBefore + (this.#latest.dropped ?? 0);
   }
 
   get ending(): Ending | undefined {
@@ -271,7 +271,7 @@ abstract class Reconnecting<S extends Stream> {
   }
 
   async #restored(stream: S, lostAt: number): Promise<void> {
-    this.#droppedBefore += droppedBy(this.#latest);
+    this.#droppedBefore += this.#latest.dropped ?? 0;
     this.#latest = stream;
     this.#openedAt = performance.now();
     this.#away = false;
@@ -378,10 +378,6 @@ class ReconnectingDatagrams extends Reconnecting<DatagramStream> implements Data
     if (stream) return await this.hand(stream, batch.length, () => stream.send(batch));
     for (const message of batch) if (!this.#kept.append(message)) this.dropForRoom();
   }
-}
-
-function droppedBy(stream: Stream): number {
-  return stream.kind === "datagram" ? stream.dropped : 0;
 }
 
 /** Trying again cannot help: a bound of ours was reached, the words are wrong, or the fault is our own. */

@@ -40,6 +40,10 @@ abstract class Waiting<S extends Stream> {
     return this.#stream?.ending;
   }
 
+  get dropped(): number {
+    return this.#stream?.dropped ?? 0;
+  }
+
   protected get stream(): S | undefined {
     return this.#stream;
   }
@@ -111,10 +115,6 @@ class WaitingDatagrams extends Waiting<DatagramStream> implements DatagramStream
   readonly kind = "datagram";
   /** What any type can take: blocks that become messages are cut before it is known who gets them. */
   readonly maxDatagramBytes = 65_507;
-
-  get dropped(): number {
-    return this.stream?.dropped ?? 0;
-  }
 
   get staysOpen(): boolean | undefined {
     return this.stream?.staysOpen;

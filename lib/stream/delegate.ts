@@ -7,6 +7,9 @@ export function delegateBytes(stream: ByteStream, changes: Partial<ByteStream>):
     kind: "byte",
     info: stream.info,
     writing: stream.writing,
+    get dropped() {
+      return stream.dropped;
+    },
     read: () => stream.read(),
     write: (bytes) => stream.write(bytes),
     closeWrite: (ending) => stream.closeWrite(ending),

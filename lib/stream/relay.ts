@@ -264,7 +264,7 @@ async function onSide(side: Side, result: Promise<void> | undefined): Promise<vo
 
 function droppedBy(stream: Stream): number {
   const { writing } = stream;
-  return (stream.kind === "datagram" ? stream.dropped : 0) + (writing ? droppedBy(writing) : 0);
+  return (stream.dropped ?? 0) + (writing ? droppedBy(writing) : 0);
 }
 
 /** Reads and forgets until the stream ends or is aborted. */

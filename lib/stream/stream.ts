@@ -72,6 +72,8 @@ export interface ByteStream {
    * at the bytes again (after the handshake with a proxy).
    */
   readonly native?: unknown;
+  /** Blocks this stream could not keep, so far, where what was read can be lost (`broadcast:`). */
+  readonly dropped?: number;
   /**
    * Lends the next bytes: a view that is never empty and valid until the next `read`; the stream owns the memory.
    * `null` is the peer's half-close, and stays `null`. At most one call may be pending.
