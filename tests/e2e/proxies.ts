@@ -54,7 +54,16 @@ async function join(peer: Peer, conn: Deno.Conn): Promise<void> {
   }
 }
 
-const connectTo = (port: number) => Deno.connect({ hostname: "127.0.0.1", port });
+/** Nothing where the connection was made and was reset before its addresses could be asked for: it is to be told of, and ended. */
+async function connectTo(port: number): Promise<Deno.Conn | undefined> {
+  try {
+    return await Deno.connect({ hostname: "127.0.0.1", port });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionReset) return;
+    throw error;
+  }
+}
+
 const latin1 = new TextDecoder("latin1");
 
 async function bytes(peer: Peer, count: number): Promise<Uint8Array> {
@@ -88,7 +97,7 @@ export const serveHttpProxy = serveProxy(async (peer, options, requests) => {
   if (typeof to === "string") return await peer.send(`HTTP/1.1 ${to}\r\nContent-Length: 0\r\n\r\n`);
   const conn = await connectTo(to);
   await peer.send("HTTP/1.0 200 Connection established\r\n\r\n");
-  await join(peer, conn);
+  if (conn) await join(peer, conn);
 });
 
 /** A SOCKS4 proxy; it takes names (4A). A refusal is a code. */
