@@ -1,13 +1,12 @@
 /** A caller who is there already, with nothing left to be agreed on. */
-import type { L7mpError } from "../lib/errors.ts";
 import type { Incoming } from "../lib/protocol.ts";
 import type { Stream } from "../lib/stream/stream.ts";
 
-/** Accepting gives `stream`, or aborts it where the session has ended meanwhile; refusing aborts it with the error. */
-export function readyCaller(
-  stream: Stream,
-  reject = (error: L7mpError): void => stream.abort(error),
-): Incoming {
+/**
+ * Accepting gives `stream`, or aborts it where the session has ended meanwhile. Who is refused is told nothing, by a plain
+ * close; but whoever finds the other side gone must not take that for the end of an answer, and gets a reset.
+ */
+export function readyCaller(stream: Stream): Incoming {
   return {
     info: stream.info,
     async accept(signal) {
@@ -15,6 +14,6 @@ export function readyCaller(
       signal.throwIfAborted();
       return stream;
     },
-    reject: async (error) => reject(error),
+    reject: async (error) => stream.abort(error.side === "upstream" ? error : undefined),
   };
 }

@@ -40,8 +40,7 @@ export class SocketListener implements Listener, AsyncIterator<Incoming> {
       const local = formatAddress(info.local ?? this.address);
       this.#log.notice("listener.accept", `accepting connection from ${remote} on ${local}`);
     }
-    // Who is refused is told nothing; but whoever finds the other side gone must not take that for the end of an answer.
-    return readyCaller(stream, (error) => stream.abort(error.side === "upstream" ? error : undefined));
+    return readyCaller(stream);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -65,8 +65,7 @@ export const proxyProtocol: Layer<ProxyProtocolSpec> = {
     if (result?.addresses) {
       log.notice("proxy.caller", `${from} speaks for ${formatAddress(result.addresses.source)}`);
     }
-    const made = afterHandshake(lower, rest, info);
-    return readyCaller(made, () => made.abort());
+    return readyCaller(afterHandshake(lower, rest, info));
   },
 };
 

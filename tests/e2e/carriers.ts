@@ -210,6 +210,7 @@ export function carriers(certificates: Certificates): Carrier[] {
     {
       name: "TCP with a PROXY header",
       ...plain,
+      gone: reset,
       shakesHands: true,
       greeting: new TextEncoder().encode("PROXY TCP4 "),
       badCaller: / [EW] (accept-proxy from |read\()/,
