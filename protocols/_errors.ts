@@ -1,12 +1,13 @@
 /** What to do about an error of the system, in words the driver cannot know. */
 import { ConnectError } from "../lib/errors.ts";
 import type { SocketAddress } from "../lib/stream/stream.ts";
+import type { Network } from "./_socket_owner.ts";
 
-/** Runs `open` and adds advice to what the system said; with `network`, also who has a port that is in use. */
+/** Runs `open` and adds advice to what the system said; with `network`, also who has `address`, if it is in use. */
 export async function withAdvice<T>(
   address: SocketAddress,
   open: () => Promise<T>,
-  network?: "tcp" | "udp",
+  network?: Network,
 ): Promise<T> {
   try {
     return await open();
@@ -35,7 +36,6 @@ function adviceFor(error: ConnectError, address: SocketAddress): string | undefi
   if (error.code === "ENOENT") {
     return binding ? "; its folder must be there first" : "; whoever listens makes the path: start that first";
   }
-  if (binding && error.code === "EADDRINUSE") return "; use unlink-early";
   if (!binding && error.code === "ECONNREFUSED") return " (nobody listens; stale socket file?)";
   return undefined;
 }
@@ -43,10 +43,12 @@ function adviceFor(error: ConnectError, address: SocketAddress): string | undefi
 async function ownerFor(
   error: ConnectError,
   address: SocketAddress,
-  network: "tcp" | "udp" | undefined,
+  network: Network | undefined,
 ): Promise<string | undefined> {
-  if (error.code !== "EADDRINUSE" || address.family === "unix" || network === undefined) return undefined;
-  const { ownerOf } = await import("./_port_owner.ts");
-  const owner = await ownerOf(address.port, network);
+  if (error.code !== "EADDRINUSE" || network === undefined) return undefined;
+  // What unlink-early would remove is nobody's any more.
+  if (error.message.includes("unlink-early")) return undefined;
+  const { ownerOf } = await import("./_socket_owner.ts");
+  const owner = await ownerOf(address, network);
   return owner && `; ${owner}`;
 }

@@ -97,7 +97,7 @@ export const unix: Protocol<UnixSpec> = {
         rcvbuf: spec.rcvbuf,
         sndbuf: spec.sndbuf,
         backlog: spec.backlog ?? defaultBacklog,
-      }));
+      }), "unix");
     await unlinkLate(spec, local);
     return new SocketListener(socket, context.log);
   },

@@ -71,7 +71,7 @@ async function openReceiver(spec: UnixReceiverSpec, context: Context): Promise<D
   const local = unixAddress(spec.filename!, spec);
   const onDrop = warnOfDrops(context.log, "its sender", undefined);
   const options = { ...pathOptions(spec, context.driver), rcvbuf: spec.rcvbuf, sndbuf: spec.sndbuf };
-  const socket = await withAdvice(local, () => context.driver.openDatagram({ local, onDrop }, options));
+  const socket = await withAdvice(local, () => context.driver.openDatagram({ local, onDrop }, options), "unix");
   await unlinkLate(spec, local);
   return socket;
 }

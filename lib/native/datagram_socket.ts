@@ -51,9 +51,9 @@ export function openDatagram(
   let path: BoundPath | undefined;
   try {
     setSocketOptions(fd, family, options);
-    if (target.local) path = bindSocket(fd, target.local, SOCK_DGRAM, options);
+    if (target.local) path = bindSocket(fd, target.local, options);
     else if (family === AF_UNIX) bindAutomatically(fd);
-    else if (!remote) bindSocket(fd, wildcardOf(family), SOCK_DGRAM, options);
+    else if (!remote) bindSocket(fd, wildcardOf(family), options);
     setMulticastOptions(fd, family, options);
     if (remote) {
       const bytes = encodeSockaddr(remote);

@@ -68,6 +68,7 @@ export const EISDIR = 21;
 export const EPIPE = 32;
 export const EPROTO = 71;
 export const EMSGSIZE = 90;
+export const EPROTOTYPE = 91;
 export const EADDRINUSE = 98;
 export const ENETDOWN = 100;
 export const ENETUNREACH = 101;

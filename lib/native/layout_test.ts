@@ -55,7 +55,7 @@ function setsockopt(fd: number, level: number, option: number, value: Uint8Array
 kernelTest("sockaddr_in and sockaddr_in6 carry host and port to bind and back", (open) => {
   for (const [family, address] of [[AF_INET, loopback4], [AF_INET6, loopback6]] as const) {
     const fd = open(family);
-    bindSocket(fd, address, c.SOCK_DGRAM, {});
+    bindSocket(fd, address, {});
     const bound = localAddress(fd);
     assert(bound.family !== "unix" && bound.port > 0);
     assertEquals(bound.host, address.host);
@@ -81,7 +81,7 @@ kernelTest("sockaddr_in6 carries the scope", (open) => {
 kernelTest("sockaddr_un carries abstract names to bind and back", (open) => {
   const address: SocketAddress = { family: "unix", path: `@l7mp-layout-${Deno.pid}` };
   const fd = open(AF_UNIX);
-  bindSocket(fd, address, c.SOCK_DGRAM, {});
+  bindSocket(fd, address, {});
   assertEquals(localAddress(fd), address);
 });
 
@@ -107,7 +107,7 @@ kernelTest("epoll_event gives events and data of several descriptors", (open) =>
 
 kernelTest("mmsghdr, msghdr and iovec carry lengths, names and payloads both ways", (open) => {
   const [sender, receiver] = [open(AF_INET), open(AF_INET)];
-  for (const fd of [sender, receiver]) bindSocket(fd, loopback4, c.SOCK_DGRAM, {});
+  for (const fd of [sender, receiver]) bindSocket(fd, loopback4, {});
   const to = encodeSockaddr(localAddress(receiver));
   const out = new MessageBatch(new Uint8Array(3 * 64), 3, 64);
   for (let i = 0; i < 3; i++) {

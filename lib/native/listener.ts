@@ -38,7 +38,7 @@ export function listenStream(
   let path: BoundPath | undefined;
   try {
     setStreamOptions(fd, family, options);
-    path = bindSocket(fd, local, SOCK_STREAM, options);
+    path = bindSocket(fd, local, options);
     if (libc.listen(fd, options.backlog) < 0) throw connectError("listen", formatAddress(local), errno());
     const kind = local.family === "unix" ? unixSocket : tcpKind(options);
     return new Listener(fd, localAddress(fd), kind, path, shared);

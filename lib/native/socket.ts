@@ -3,7 +3,7 @@ import type { PathOptions } from "../driver.ts";
 import type { BoundPath } from "../portable/unix_path.ts";
 import { formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "./constants.ts";
-import { connectError, EACCES, EADDRINUSE } from "./errno.ts";
+import { connectError } from "./errno.ts";
 import { sockaddrStorageBytes } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
 import { decodeSockaddr, encodeSockaddr } from "./sockaddr.ts";
@@ -23,26 +23,14 @@ export function openSocket(family: number, type: number): number {
 export function bindSocket(
   fd: number,
   address: SocketAddress,
-  type: number,
   options: PathOptions,
 ): BoundPath | undefined {
   const bytes = encodeSockaddr(address);
   if (address.family === "unix" && address.path !== "" && !address.path.startsWith("@")) {
-    return bindPath(fd, address, bytes, type, options);
+    return bindPath(fd, address, bytes, options);
   }
   if (libc.bind(fd, bytes, bytes.length) === 0) return undefined;
-  throw bindError(address, errno());
-}
-
-/** `bind(AF=2 0.0.0.0:80): Permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE` */
-export function bindError(address: SocketAddress, number: number): Error {
-  let advice = "";
-  if (address.family === "unix") {
-    if (number === EADDRINUSE && !address.path.startsWith("@")) advice = "; use unlink-early";
-  } else if (number === EACCES && address.port > 0 && address.port < 1024) {
-    advice = "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
-  }
-  return connectError("bind", formatAddress(address), number, advice);
+  throw connectError("bind", formatAddress(address), errno());
 }
 
 const scratch = new Uint8Array(sockaddrStorageBytes);

@@ -32,7 +32,7 @@ export async function connectStream(
   let path: BoundPath | undefined;
   try {
     setStreamOptions(fd, family, options);
-    if (options.local) path = bindSocket(fd, options.local, SOCK_STREAM, options.localPath ?? {});
+    if (options.local) path = bindSocket(fd, options.local, options.localPath ?? {});
     await connectSocket(fd, target, remote, signal, shared);
     const info = {
       protocol: family === AF_UNIX ? "UnixDomainSocket" : "TCP",

@@ -8,7 +8,7 @@ import { interface4 } from "./interfaces.ts";
 import { needsNode, openNodeDatagram } from "./node_datagram.ts";
 import { onlyPeer } from "./only_peer.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
-import { bindPath, type BoundPath, clearPath } from "./unix_path.ts";
+import { bindError, bindPath, type BoundPath, clearPath } from "./unix_path.ts";
 
 const udpReadBytes = 65_536;
 const largestUdpBytes = 65_507;
@@ -68,16 +68,14 @@ async function openUnix(target: DatagramTarget, options: OpenOptions, owned: Own
   const local = (target.local ?? automaticName()) as UnixAddress;
   const path = runtimePath(local.path);
   if (target.remote) runtimePath((target.remote as UnixAddress).path);
-  await clearPath(local, options, () => Promise.resolve(false));
-  const { socket, path: bound } = bindPath(local, options, () => {
-    try {
-      return Deno.listenDatagram({ transport: "unixpacket", path });
-    } catch (error) {
-      const advice = error instanceof Deno.errors.AddrInUse && !local.path.startsWith("@") ? "; use unlink-early" : "";
-      throw connectError("bind", local, error, advice);
-    }
-  });
-  return new RuntimeDatagrams(socket, local, target, unixReadBytes, owned, bound);
+  await clearPath(local, options);
+  try {
+    const bind = () => Deno.listenDatagram({ transport: "unixpacket", path });
+    const { socket, path: bound } = bindPath(local, options, bind);
+    return new RuntimeDatagrams(socket, local, target, unixReadBytes, owned, bound);
+  } catch (error) {
+    throw await bindError(local, error);
+  }
 }
 
 /** The runtime insists on a name; an abstract one lets the peer answer and leaves nothing behind. */

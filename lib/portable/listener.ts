@@ -6,7 +6,7 @@ import { ByteSocket } from "./byte_socket.ts";
 import { connectError, refuseOptions, refuseV6only, streamError, unavailable } from "./errors.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 import { setTcpOptions, streamRefusals } from "./stream_connect.ts";
-import { bindPath, type BoundPath, clearPath } from "./unix_path.ts";
+import { bindError, bindPath, type BoundPath, clearPath } from "./unix_path.ts";
 
 type ListenOptions = StreamSocketOptions & PathOptions & { backlog: number };
 type UnixAddress = SocketAddress & { family: "unix" };
@@ -32,49 +32,36 @@ export async function listenStream(
 
 async function listenUnix(local: UnixAddress, options: ListenOptions, owned: OwnedSet): Promise<StreamListener> {
   const path = runtimePath(local.path);
-  await clearPath(local, options, () => answers(path));
-  if (local.path.startsWith("@")) {
-    const listener = bindUnix(path, local);
-    return new Listener(listener, local, options, owned);
-  }
-  // The runtime removes the path it bound, whatever stands there by then: so it binds another name of the same socket.
-  const aside = `${path.slice(0, path.lastIndexOf("/") + 1)}.l7mp-${crypto.randomUUID().slice(0, 8)}`;
-  runtimePath(aside);
-  const { socket, path: bound } = bindPath(local, options, () => {
-    const listener = bindUnix(aside, local);
-    try {
-      Deno.linkSync(aside, path);
-    } catch (error) {
-      listener.close();
-      const exists = error instanceof Deno.errors.AlreadyExists;
-      throw connectError("bind", local, exists ? addressInUse() : error, exists ? "; use unlink-early" : "");
+  await clearPath(local, options);
+  try {
+    if (local.path.startsWith("@")) {
+      return new Listener(Deno.listen({ transport: "unix", path }), local, options, owned);
     }
-    Deno.removeSync(aside);
-    return listener;
-  });
-  return new Listener(socket, local, options, owned, bound);
+    // The runtime removes the path it bound, whatever stands there by then: so it binds another name of the same socket.
+    const aside = `${path.slice(0, path.lastIndexOf("/") + 1)}.l7mp-${crypto.randomUUID().slice(0, 8)}`;
+    runtimePath(aside);
+    const { socket, path: bound } = bindPath(local, options, () => bindAside(aside, path));
+    return new Listener(socket, local, options, owned, bound);
+  } catch (error) {
+    throw await bindError(local, error);
+  }
+}
+
+function bindAside(aside: string, path: string): Deno.Listener {
+  const listener = Deno.listen({ transport: "unix", path: aside });
+  try {
+    Deno.linkSync(aside, path);
+  } catch (error) {
+    listener.close();
+    throw error instanceof Deno.errors.AlreadyExists ? addressInUse() : error;
+  }
+  Deno.removeSync(aside);
+  return listener;
 }
 
 /** What `bind` would have said where `link` says that the path exists. */
 function addressInUse(): Error {
   return Object.assign(new Error("Address already in use"), { code: "EADDRINUSE" });
-}
-
-function bindUnix(path: string, local: UnixAddress): Deno.Listener {
-  try {
-    return Deno.listen({ transport: "unix", path });
-  } catch (error) {
-    throw connectError("bind", local, error);
-  }
-}
-
-async function answers(path: string): Promise<boolean> {
-  try {
-    (await Deno.connect({ transport: "unix", path })).close();
-    return true;
-  } catch (error) {
-    return !(error instanceof Deno.errors.ConnectionRefused);
-  }
 }
 
 class Listener implements StreamListener, Owned {

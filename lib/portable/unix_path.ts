@@ -3,7 +3,9 @@
  * it. The native driver uses it too.
  */
 import type { PathOptions } from "../driver.ts";
+import { L7mpError, systemFault } from "../errors.ts";
 import type { SocketAddress } from "../stream/stream.ts";
+import { runtimePath } from "./address.ts";
 import { connectError } from "./errors.ts";
 
 type UnixAddress = SocketAddress & { family: "unix" };
@@ -11,21 +13,46 @@ type UnixAddress = SocketAddress & { family: "unix" };
 /** Nobody may connect between `bind` and `chmod`. */
 const closedUmask = 0o177;
 
-/**
- * Clears the way for a socket under the rules of `options`. `answers` tells whether somebody serves the path.
- * Rejects with `ConnectError`.
- */
-export async function clearPath(
-  address: UnixAddress,
-  options: PathOptions,
-  answers: () => Promise<boolean>,
-): Promise<void> {
-  if (address.path.startsWith("@")) return;
+/** What stands at a path: the socket of a process, a socket that nobody has any more, or something else. */
+export type PathUse = "live" | "stale" | "other";
+
+const advice: Readonly<Record<PathUse, string>> = {
+  live: "; a process listens there: end that, or choose another path",
+  stale: "; use unlink-early",
+  other: "; what stands there is no socket: choose another path, or remove it with unlink-early",
+};
+
+/** What to do about a path in use; nothing where it cannot be told who has it. */
+export function adviceOnUse(use: PathUse | undefined): string {
+  return use === undefined ? "" : advice[use];
+}
+
+/** What stands at the path; undefined where that cannot be told. Who listens for streams there sees a short call. */
+export async function useOf(address: UnixAddress): Promise<PathUse | undefined> {
   const found = await Deno.lstat(address.path).catch(() => undefined);
-  if (!found) return;
-  if (options.unlinkEarly || (options.unlinkStale && found.isSocket && !await answers())) {
-    removePath(address);
+  if (!found?.isSocket) return found && "other";
+  try {
+    (await Deno.connect({ transport: "unix", path: runtimePath(address.path) })).close();
+    return "live";
+  } catch (error) {
+    const { code } = systemFault(error);
+    if (code === "ECONNREFUSED" || code=="EPROTOTYPE") return "stale";
+    // A socket of another type, and one with a full backlog.
+    return code === "EAGAIN" ? "live" : undefined;
   }
+}
+
+/** Clears the way for a socket under the rules of `options`. Rejects with `ConnectError`. */
+export async function clearPath(address: UnixAddress, options: PathOptions): Promise<void> {
+  if (address.path.startsWith("@")) return;
+  if (options.unlinkEarly || (options.unlinkStale && await useOf(address) === "stale")) removePath(address);
+}
+
+/** What `bind` of the address threw as an error of ours, with what to do about it. */
+export async function bindError(address: UnixAddress, error: unknown): Promise<unknown> {
+  if (error instanceof L7mpError) return error;
+  const inUse = systemFault(error).code === "EADDRINUSE" && !address.path.startsWith("@");
+  return connectError("bind", address, error, inUse ? adviceOnUse(await useOf(address)) : "");
 }
 
 /**

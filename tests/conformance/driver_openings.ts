@@ -187,8 +187,18 @@ export const openingTests: Readonly<Record<string, Test>> = {
     await Deno.writeTextFile(address.path, "precious");
     const error = await rejection(scene.driver.listenStream(address, { backlog: 1 }));
     assertEquals(error.code, "EADDRINUSE");
-    assertEquals(error.message, `bind(AF=1 ${JSON.stringify(address.path)}): Address already in use; use unlink-early`);
+    const said = `bind(AF=1 ${JSON.stringify(address.path)}): Address already in use`;
+    const advice = "; what stands there is no socket: choose another path, or remove it with unlink-early";
+    assertEquals(error.message, said + advice);
     await listen(scene, address, { unlinkEarly: true });
+    const inUse = await rejection(scene.driver.listenStream(address, { backlog: 1 }));
+    assertEquals(inUse.message, `${said}; a process listens there: end that, or choose another path`);
+    const refused = await rejection(scene.driver.openDatagram({ local: address }, {}));
+    assertEquals(refused.message, inUse.message);
+    const dead = unixPath(scene, "dead");
+    (await listen(scene, dead, { unlinkClose: false })).close();
+    const stale = await rejection(scene.driver.listenStream(dead, { backlog: 1 }));
+    assertEquals(stale.message, `bind(AF=1 ${JSON.stringify(dead.path)}): Address already in use; use unlink-early`);
   },
   "unlink-stale removes a dead socket, and neither a live one nor a file": async (scene) => {
     const [dead, live, file] = ["dead", "live", "file"].map((name) => unixPath(scene, name));
@@ -197,6 +207,12 @@ export const openingTests: Readonly<Record<string, Test>> = {
     await listen(scene, live);
     assertEquals(
       (await rejection(scene.driver.listenStream(live!, { backlog: 1, unlinkStale: true }))).code,
+      "EADDRINUSE",
+    );
+    const receiver = unixPath(scene, "receiver");
+    await datagrams(scene, { local: receiver });
+    assertEquals(
+      (await rejection(scene.driver.openDatagram({ local: receiver }, { unlinkStale: true }))).code,
       "EADDRINUSE",
     );
     await Deno.writeTextFile(file!.path, "precious");

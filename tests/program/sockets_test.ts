@@ -101,12 +101,14 @@ driverTest("TCP names a host that does not exist", async ({ context }) => {
   assertMatch(error.message, /^getaddrinfo\("nonexist\.invalid"\): /);
 });
 
+/** How the owner of an address is told where it is this process. */
+const ownName = Deno.build.os === "linux" ? `; pid ${Deno.pid} (deno)` : "";
+
 driverTest("TCP-LISTEN refuses a port in use and leaves its owner alone", async ({ context }) => {
   await using listener = await listen(tcp, loopback, context);
   const port = portOf(listener.address);
   const error = await assertRejects(() => listen(tcp, { ...loopback, port }, context), ConnectError);
-  const owner = Deno.build.os === "linux" ? `; pid ${Deno.pid} (deno)` : "";
-  assertEquals(error.message, `bind(AF=2 127.0.0.1:${port}): Address already in use${owner}`);
+  assertEquals(error.message, `bind(AF=2 127.0.0.1:${port}): Address already in use${ownName}`);
   const client = await connect<ByteStream>(tcp, { address: "127.0.0.1", port }, context);
   await halfClosesBothWays(client, await accept(listener));
 });
@@ -197,7 +199,7 @@ driverTest("a caller whose upstream cannot be had sees a reset, not the end of a
   client.abort();
 }, { skip: { portable: "the runtime has no reset" } });
 
-driverTest("UNIX-LISTEN owns its path: mode, stale sockets, removal", async ({ context, folder }) => {
+driverTest("UNIX-LISTEN owns its path: mode, stale sockets, removal", async ({ context, driver, folder }) => {
   const filename = `${folder}/s`;
   const listener = await listen(unix, { filename, mode: "600" }, context);
   assertEquals(Deno.statSync(filename).mode! & 0o777, 0o600);
@@ -206,10 +208,49 @@ driverTest("UNIX-LISTEN owns its path: mode, stale sockets, removal", async ({ c
   assertEquals([client.info.protocol, server.info.protocol], ["UnixDomainSocket", "UnixDomainSocket"]);
   await halfClosesBothWays(client, server);
   const inUse = await assertRejects(() => listen(unix, { filename, fork: true }, context), ConnectError);
-  assertEquals(inUse.message, `bind(AF=1 "${filename}"): Address already in use; use unlink-early`);
+  const advice = "a process listens there: end that, or choose another path";
+  // The runtime has bound it under another name, by which the system knows it.
+  const owner = driver.name === "native" ? ownName : "";
+  assertEquals(inUse.message, `bind(AF=1 "${filename}"): Address already in use; ${advice}${owner}`);
   await listener[Symbol.asyncDispose]();
   await assertRejects(() => Deno.stat(filename), Deno.errors.NotFound);
 });
+
+driverTest("whoever has a UNIX socket's name is told by it, and a dead one's path has nobody", async (bench) => {
+  const { context, folder } = bench;
+  const saysOf = async (protocol: AnyProtocol, filename: string) => {
+    const opening = protocol.listen
+      ? listen(protocol, { filename }, context)
+      : connect(protocol, { filename }, context);
+    return (await assertRejects(() => opening as Promise<unknown>, ConnectError)).message.replace(/^.* in use/, "");
+  };
+  const name = `@l7mp-test-${crypto.randomUUID()}`;
+  await using _abstract = await listen(unix, { filename: name }, context);
+  assertEquals(await saysOf(unix, name), ownName);
+  const path = `${folder}/r`;
+  const receiver = await connect<DatagramStream>(unixRecv, { filename: path, unlink_close: false }, context);
+  assertEquals(
+    await saysOf(unixRecv, path),
+    `; a process listens there: end that, or choose another path${ownName}`,
+  );
+  receiver.abort();
+  assertEquals(await saysOf(unixRecv, path), "; use unlink-early");
+  // Who listened at the path before it was another's has it no more.
+  const former = await listen(unix, { filename: `${folder}/s`, unlink_late: true }, context);
+  await Deno.writeTextFile(`${folder}/s`, "precious");
+  const advice = "; what stands there is no socket: choose another path, or remove it with unlink-early";
+  assertEquals(await saysOf(unix, `${folder}/s`), advice);
+  await former[Symbol.asyncDispose]();
+});
+
+driverTest("who listens on a UNIX socket learns nothing of another who wants its path", async ({ context, folder }) => {
+  const filename = `${folder}/s`;
+  await using listener = await listen(unix, { filename }, context);
+  await assertRejects(() => listen(unix, { filename }, context), ConnectError, "listens there");
+  await assertRejects(() => listen(unix, { filename, unlink_stale: true }, context), ConnectError, "listens there");
+  const client = await connect<ByteStream>(unix, { address: filename }, context);
+  await halfClosesBothWays(client, await accept(listener));
+}, { skip: { portable: "the runtime can only find out by calling" } });
 
 driverTest("UNIX-LISTEN with fork replaces a socket file that nobody answers on, and nothing else", async (bench) => {
   const { context, folder } = bench;

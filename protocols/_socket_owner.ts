@@ -1,0 +1,67 @@
+/** Finds out who has a socket, for the message that its address is in use. Linux only; elsewhere, and of others' processes, nobody. */
+import type { SocketAddress } from "../lib/stream/stream.ts";
+
+export type Network = "tcp" | "udp" | "unix";
+
+/** `pid 123 (nginx)`; undefined where it cannot be told, or is not one process. */
+export async function ownerOf(address: SocketAddress, network: Network): Promise<string | undefined> {
+  const inodes = address.family === "unix" ? await socketsAt(address.path) : await socketsOn(address.port, network);
+  if (inodes.length === 0) return undefined;
+  const links = new Set(inodes.map((inode) => `socket:[${inode}]`));
+  const owners: string[] = [];
+  for (const { name } of await entries("/proc")) if (/^\d+$/.test(name) && await holds(name, links)) owners.push(name);
+  const [pid] = owners;
+  if (owners.length !== 1) return undefined;
+  const program = await Deno.readTextFile(`/proc/${pid}/comm`).catch(() => "");
+  return `pid ${pid} (${program.trim()})`;
+}
+
+/** The inodes of those that have a port for themselves: their state is LISTEN, or for UDP unconnected. */
+async function socketsOn(port: number, network: Network): Promise<string[]> {
+  const [state, ...tables] = network === "udp" ? ["07", "udp", "udp6"] : ["0A", "tcp", "tcp6"];
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const inodes: string[] = [];
+  for (const table of tables) {
+    for (const line of await linesOf(table)) {
+      // sl, local address, remote address, state, queues, timer, retransmits, uid, timeout, inode.
+      const [, local, , now, , , , , , inode] = line.trim().split(/\s+/);
+      if (now === state && local?.endsWith(wanted)) inodes.push(inode!);
+    }
+  }
+  return inodes;
+}
+
+/** Columns of the table of UNIX sockets: a flag of those that listen, and SOCK_DGRAM. */
+const listening = 0x10000;
+const datagrams = "0002";
+
+/** The inodes of those that are bound to a path, or to a name that begins with `@`. */
+async function socketsAt(path: string): Promise<string[]> {
+  const names = /^[/@]/.test(path) ? [path] : [path, `${Deno.cwd()}/${path}`];
+  const inodes: string[] = [];
+  for (const line of await linesOf("unix")) {
+    // Number, references, protocol, flags, type, state, inode, path. An accepted connection has its listener's path.
+    const [, flags = "", type, inode, name = ""] = /^(?:\S+\s+){3}(\S+) (\S+) \S+\s+(\d+) (.+)$/.exec(line) ?? [];
+    const isOpen = (parseInt(flags, 16) & listening) !== 0 || type === datagrams;
+    if (isOpen && names.includes(name)) inodes.push(inode!);
+  }
+  return inodes;
+}
+
+async function linesOf(table: string): Promise<string[]> {
+  const text = await Deno.readTextFile(`/proc/net/${table}`).catch(() => "");
+  return text.split("\n").slice(1);
+}
+
+async function holds(pid: string, links: ReadonlySet<string>): Promise<boolean> {
+  for (const { name } of await entries(`/proc/${pid}/fd`)) {
+    const link = await Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => "");
+    if (links.has(link)) return true;
+  }
+  return false;
+}
+
+/** None where it is gone or not ours to see. */
+async function entries(folder: string): Promise<Deno.DirEntry[]> {
+  return await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
+}
