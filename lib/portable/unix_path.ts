@@ -36,9 +36,9 @@ export async function useOf(address: UnixAddress): Promise<PathUse | undefined> 
     return "live";
   } catch (error) {
     const { code } = systemFault(error);
-    if (code === "ECONNREFUSED" || code=="EPROTOTYPE") return "stale";
+    if (code === "ECONNREFUSED") return "stale";
     // A socket of another type, and one with a full backlog.
-    return code === "EAGAIN" ? "live" : undefined;
+    return code === "EPROTOTYPE" || code === "EAGAIN" ? "live" : undefined;
   }
 }
 
