@@ -257,7 +257,7 @@ Deno.test("the number of a session counts from 0 for each listener, and a reload
 });
 
 Deno.test("an ended session is shown as long as its listener says, and holds nothing open", async () => {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   try {
     for (const [track, shown, forgotten] of [[2, 1999, 2001], ["1440h", 20 * 86_400_000, undefined]] as const) {
       const gateway = await Gateway.start(tracked(track));

@@ -1,6 +1,7 @@
 /** Short exchanges that come before a stream can be used: what is said without I/O, and the saying of it. */
 import { ConnectError, L7mpError, LimitError, messageOf, ProtocolError } from "../lib/errors.ts";
 import type { ByteStream } from "../lib/stream/stream.ts";
+import { after } from "../lib/stream/timer.ts";
 
 /** Our part of an exchange: a state machine without streams and clock. */
 export interface Dialogue<Result> {
@@ -37,7 +38,7 @@ export async function converse<Result>(
   const onAbort = () => lower.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   const late = new ConnectError(`no complete ${awaited} within ${limitMs / 1000} s`, { code: "ETIMEDOUT" });
-  const timer = setTimeout(() => lower.abort(late), limitMs);
+  const timer = after(limitMs, () => lower.abort(late));
   try {
     signal.throwIfAborted();
     if (dialogue.begin) await lower.write(dialogue.begin());
@@ -57,7 +58,7 @@ export async function converse<Result>(
     signal.throwIfAborted();
     throw named(name, error);
   } finally {
-    clearTimeout(timer);
+    timer.stop();
     signal.removeEventListener("abort", onAbort);
   }
 }

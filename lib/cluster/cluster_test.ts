@@ -236,7 +236,9 @@ Deno.test("the port of a member is its own, or the cluster's, or that of what ca
 });
 
 Deno.test("Cluster checks the health of its members and leaves out those that are not well", async () => {
-  const time = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  const time = FakeTimers.install({
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"],
+  });
   try {
     const sick = new Set(["a"]);
     const probed: string[] = [];

@@ -1,6 +1,7 @@
 /** Active health checks (metaprotocol.md 7.3): every member of a cluster is tried at intervals. */
 import { ConnectError } from "../errors.ts";
 import { printDuration } from "../schema.ts";
+import { after } from "../stream/timer.ts";
 import type { Member } from "./member.ts";
 
 export interface HealthCheckSettings {
@@ -92,7 +93,7 @@ export class HealthChecker implements AsyncDisposable {
     const abort = watch.running = new AbortController();
     const { timeoutMs } = this.#settings;
     const late = new ConnectError(`no success within ${printDuration(timeoutMs)}`, { code: "ETIMEDOUT" });
-    const timer = setTimeout(() => abort.abort(late), timeoutMs);
+    const timer = after(timeoutMs, () => abort.abort(late));
     let failure: { readonly error: unknown } | undefined;
     try {
       await this.#probe(member, abort.signal);
@@ -100,7 +101,7 @@ export class HealthChecker implements AsyncDisposable {
     } catch (error) {
       failure = { error };
     } finally {
-      clearTimeout(timer);
+      timer.stop();
       watch.running = undefined;
     }
     if (this.#watched.get(member) === watch) this.#judge(member, watch, failure);

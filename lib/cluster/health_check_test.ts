@@ -9,7 +9,9 @@ import type { Member } from "./member.ts";
 
 /** Time that passes when told to. */
 function fakeTime(): Disposable & { pass(ms: number): Promise<void> } {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  const clock = FakeTimers.install({
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"],
+  });
   return {
     async pass(ms) {
       await clock.tickAsync(ms);

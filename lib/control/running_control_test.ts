@@ -160,7 +160,9 @@ Deno.test("changes run one after another, and one that throws takes back all of 
 });
 
 Deno.test("health checks begin when the change has taken effect; the first one decides", async () => {
-  const time = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  const time = FakeTimers.install({
+    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"],
+  });
   try {
     const checked = (name: string, port: number) => cluster(name, port, { health_check: { interval: "1s" } });
     const gateway = await Gateway.start({ listeners: [listener("a", 1)] });

@@ -3,7 +3,7 @@ import { EndedError, L7mpError, type Side, StreamError } from "../errors.ts";
 import type { Step } from "../protocol.ts";
 import { type Activity, type Flow, pump, type PumpOptions, type Tap } from "./pump.ts";
 import { type Stream, type StreamKind, writingHalf } from "./stream.ts";
-import { after, longestTimerMs } from "./timer.ts";
+import { after, type Timer } from "./timer.ts";
 
 /** What differs between the two directions. */
 export interface DirectionOptions {
@@ -284,7 +284,7 @@ class SilenceWatch {
   readonly #expired: (phase: Phase, limitMs: number) => void;
   #phase: Phase = "idle";
   #limitMs = Infinity;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
 
   constructor(activity: Activity, expired: (phase: Phase, limitMs: number) => void) {
     this.#activity = activity;
@@ -297,20 +297,19 @@ class SilenceWatch {
     this.#phase = phase;
     this.#limitMs = limitMs;
     if (phase !== "idle") this.#activity.at = performance.now();
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#arm(limitMs);
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
   }
 
   #arm(ms: number): void {
-    // After a longer wait than a timer holds it just looks again.
-    this.#timer = setTimeout(() => {
+    this.#timer = after(ms, () => {
       const left = this.#limitMs - (performance.now() - this.#activity.at);
       if (left <= 0) this.#expired(this.#phase, this.#limitMs);
       else this.#arm(left);
-    }, Math.min(ms, longestTimerMs));
+    });
   }
 }

@@ -1,5 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
 import { EndedError, StreamError } from "../errors.ts";
 import { delegateBytes } from "./delegate.ts";
 import { bytePair, datagramPair } from "./memory.ts";
@@ -201,6 +202,23 @@ Deno.test("relay() ends after lingerMs of silence once one side has ended, and d
   }
   assertEquals((await done).end, "linger");
   assert(performance.now() - began >= 850, "the clock was not restarted by data");
+});
+
+Deno.test("relay() of a process that stood still sees what came meanwhile before it takes that for silence", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    const { client, server, done } = joined({ lingerMs: 300 });
+    await client.closeWrite();
+    assertEquals(await server.read(), null);
+    for (let i = 0; i < 50; i++) await null;
+    clock.jump(5000);
+    await server.write(encode("late"));
+    await server.closeWrite();
+    assertEquals(await readAll(client), "late");
+    assertEquals((await done).end, "eof");
+  } finally {
+    clock.uninstall();
+  }
 });
 
 Deno.test("relay() does not limit the silence after an end that its sink did not pass on", async () => {

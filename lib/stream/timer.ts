@@ -1,15 +1,32 @@
 /** Timers for limits that somebody has chosen. */
 
 /** The runtime's timers hold 32-bit milliseconds, 24 days; one for longer fires at once. */
-export const longestTimerMs = 2 ** 31 - 1;
+const longestTimerMs = 2 ** 31 - 1;
 
 export interface Timer {
   /** May be called twice. */
   stop(): void;
 }
 
-/** Calls `action` once after `ms`, however long that is (Infinity: never), unless it is stopped before. */
+/** A timer that is later than this tells that the process stood still: stopped, starved, or busy with something else. */
+const stallMs = 20;
+const longestAllowanceMs = 1000;
+
+/**
+ * Calls `action` once after `ms`, however long that is (Infinity: never), unless it is stopped before. A process that
+ * stood still at that time gets as much again, at most a second, to see what came meanwhile: it may stop the timer.
+ */
 export function after(ms: number, action: () => void): Timer {
+  const due = performance.now() + ms;
+  let timer = wake(ms, () => {
+    const lateMs = performance.now() - due;
+    if (lateMs > stallMs) timer = wake(Math.min(lateMs, longestAllowanceMs), action);
+    else action();
+  });
+  return { stop: () => timer.stop() };
+}
+
+function wake(ms: number, action: () => void): Timer {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const arm = (leftMs: number) => {
     const step = Math.min(leftMs, longestTimerMs);
@@ -32,7 +49,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
       timer.stop();
       reject(signal.reason);
     };
-    const timer = after(ms, () => {
+    const timer = wake(ms, () => {
       signal.removeEventListener("abort", onAbort);
       resolve();
     });

@@ -24,6 +24,26 @@ Deno.test("after() waits longer than the runtime's timers can, for ever too, and
   }
 });
 
+Deno.test("after() of a process that stood still waits as long again, at most a second, for what stops it", () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    for (const { stoodMs, moreMs } of [{ stoodMs: 800, moreMs: 300 }, { stoodMs: 60_000, moreMs: 1000 }]) {
+      const called: string[] = [];
+      after(500, () => called.push("called"));
+      const stopped = after(500, () => called.push("stopped"));
+      clock.jump(stoodMs);
+      stopped.stop();
+      clock.tick(moreMs - 1);
+      assertEquals(called, []);
+      clock.tick(1);
+      assertEquals(called, ["called"]);
+      assertEquals(clock.countTimers(), 0);
+    }
+  } finally {
+    clock.uninstall();
+  }
+});
+
 Deno.test("sleep() rejects as soon as its signal aborts, and leaves neither timer nor listener behind", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {

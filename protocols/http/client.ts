@@ -6,6 +6,7 @@ import { EndedError, LimitError, ProtocolError, StreamError } from "../../lib/er
 import type { Context } from "../../lib/protocol.ts";
 import { AbortGate } from "../../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
+import { after } from "../../lib/stream/timer.ts";
 import { withoutLength } from "./answer.ts";
 import { bodyEncoder } from "./body.ts";
 import { BodyReader, Connection, readHead } from "./connection.ts";
@@ -227,11 +228,11 @@ class HttpClientStream implements ByteStream {
   /** Whether a server that takes no more of the request has answered, or is about to. */
   async #hasAnswered(): Promise<boolean> {
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, earlyMs);
+    const timer = after(earlyMs, late.resolve);
     try {
       await this.#gate.race(Promise.race([this.#answered.promise, late.promise]));
     } finally {
-      clearTimeout(timer);
+      timer.stop();
     }
     return this.#head !== undefined;
   }

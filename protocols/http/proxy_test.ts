@@ -381,7 +381,7 @@ Deno.test("HTTP/2 is not passed on as an upgrade", async () => {
   await ended;
 });
 Deno.test("an upgrade that nobody answers is 504 after a minute", async () => {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   try {
     const { server, caller, ended } = await exchange(wish);
     await until(server, headEnd);

@@ -172,7 +172,7 @@ Deno.test("WS-LISTEN keeps messages that came with the request", async () => {
 });
 
 Deno.test("WS-LISTEN waits ten seconds for a request", async () => {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   try {
     const [caller, lower] = bytePair();
     const serving = serve(lower).then(() => undefined, (error) => error);
