@@ -57,6 +57,9 @@ export interface Context {
   readonly onListening?: (type: string, address: SocketAddress) => void;
 }
 
+/** What programs are told of. */
+export type Caller = Pick<Context, "downstream" | "sessionName" | "program" | "version">;
+
 export interface HttpDefaults {
   readonly headers: readonly string[];
   readonly pingIntervalMs?: number;
@@ -288,6 +291,8 @@ export interface Transform<Spec = unknown> {
 
 /** Everything the program knows how to do; made in `protocols/mod.ts`, handed down from `main.ts`. */
 export interface Registry {
+  /** What programs of a session, and names of files about it, can know: variables of the environment. */
+  environment?(caller: Caller): Record<string, string>;
   // The members are methods, so one list can hold plug-ins with different specs.
   // deno-lint-ignore no-explicit-any
   readonly protocols: readonly Protocol<any>[];

@@ -1,12 +1,12 @@
 /** What programs find in their environment (addresses.md section 7). */
-import type { Context } from "../lib/protocol.ts";
+import type { Caller } from "../lib/protocol.ts";
 import type { SocketAddress, StreamInfo } from "../lib/stream/stream.ts";
 import { tlsVariables } from "./tls/environment.ts";
 import type { TlsFacts } from "./tls/handshake.ts";
 
 /** The variables we set, each with both prefixes. */
-export function programEnvironment(context: Context): Record<string, string> {
-  const { downstream, sessionName, program, version } = context;
+export function programEnvironment(caller: Caller): Record<string, string> {
+  const { downstream, sessionName, program, version } = caller;
   const facts: Record<string, string | undefined> = {
     VERSION: version,
     PID: String(Deno.pid),

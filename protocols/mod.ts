@@ -20,6 +20,7 @@ import { log } from "./log.ts";
 import { logger } from "./logger.ts";
 import { metric } from "./metric.ts";
 import { pipe } from "./pipe.ts";
+import { programEnvironment } from "./_program_environment.ts";
 import { prometheus } from "./prometheus.ts";
 import { proxyProtocol } from "./proxy_protocol.ts";
 import { socks4 } from "./socks4.ts";
@@ -36,6 +37,7 @@ import { unixRecv, unixRecvfrom, unixSendto } from "./unix_datagram.ts";
 import { ws } from "./ws/ws.ts";
 
 export const registry: Registry = {
+  environment: programEnvironment,
   protocols: [
     stdio,
     fd,

@@ -7,8 +7,6 @@ export const absentOptions: Readonly<Record<string, string>> = {
   "-ly": "syslog; -lf FILE logs to a file, and logger takes standard error",
   "-lm": "syslog; -lf FILE logs to a file, and logger takes standard error",
   "-lh": "the host name in log lines",
-  "-r": "raw copies of the data; see log: and LOGGER",
-  "-R": "raw copies of the data; see log: and LOGGER",
   "-s": "sloppy mode; for a WebSocket server use --server",
   "-g": "unchecked options",
   "-L": "lock files; flock FILE l7mp ... does it",

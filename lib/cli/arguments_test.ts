@@ -42,8 +42,8 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["--plan=xml - PIPE", 'option "--plan": "xml" is not one of yaml, json'],
   ["-H nonsense - PIPE", 'option "-H": "nonsense" is not of the form "Name: value"'],
   ["- CREATE:n\uFFFDm", 'argument 2, "CREATE:n\uFFFDm", is not UTF-8: names and text must be'],
-  ["-r a.bin - PIPE", 'option "-r": not in this version (raw copies of the data; see log: and LOGGER)'],
-  ["-Ra.bin - PIPE", 'option "-R": not in this version (raw copies of the data; see log: and LOGGER)'],
+  ["-X POST - PIPE", 'option "-X": not in this version (use option method= of the address)'],
+  ["-XPOST - PIPE", 'option "-X": not in this version (use option method= of the address)'],
   [
     "-lyuser - PIPE",
     'option "-ly": not in this version (syslog; -lf FILE logs to a file, and logger takes standard error)',

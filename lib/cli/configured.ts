@@ -167,6 +167,7 @@ class ConfiguredService implements Service {
   readonly plan = { listeners: [], warnings: [] };
   readonly many = true;
   readonly options: Service["options"];
+  readonly variables: Service["variables"];
   readonly events: Service["events"];
   readonly #parts: Parts;
   readonly #accessLog: AccessLog;
@@ -178,6 +179,7 @@ class ConfiguredService implements Service {
     this.#parts = parts;
     const { registry, outlets: { log, open }, given } = parts;
     this.#accessLog = new AccessLog(open);
+    this.variables = registry.environment;
     const { level, format, file } = given.log;
     this.#log = { level, format, file };
     let answer: Promise<(request: Request, caller: never) => Promise<Response>> | undefined;

@@ -255,6 +255,24 @@ export const globalOptions: readonly GlobalOption[] = [
     set: (result) => setDump(result, "hex"),
   },
   {
+    names: ["-r"],
+    value: { label: "FILE" },
+    group: "Log and statistics",
+    help:
+      "Append what goes from address1 to address2 to FILE, as it is; its name may have $$, $PROGNAME, $TIMESTAMP, " +
+      "$MICROS and variables of the environment, such as $SOCAT_PEERADDR, in it; SIGUSR2 opens it anew",
+    example: "l7mp -r '$TIMESTAMP-$SOCAT_PEERADDR.in' tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text) => void (result.session.copy_upstream = text!),
+  },
+  {
+    names: ["-R"],
+    value: { label: "FILE" },
+    group: "Log and statistics",
+    help: "As -r, what goes from address2 to address1",
+    example: "l7mp -R '$TIMESTAMP-$SOCAT_PEERADDR.out' tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text) => void (result.session.copy_downstream = text!),
+  },
+  {
     names: ["--statistics"],
     group: "Log and statistics",
     help: "Log packets and bytes of both directions at the end; SIGUSR1 logs them any time",

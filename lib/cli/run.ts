@@ -135,7 +135,7 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
       return 0;
     }
     case "run":
-      return await (await import("./serve.ts")).serve(plan, given, outlets);
+      return await (await import("./serve.ts")).serve(plan, given, outlets, registry.environment);
   }
 }
 

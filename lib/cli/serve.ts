@@ -2,6 +2,7 @@
 import type { Plan } from "../config/plan.ts";
 import type { L7mpError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Registry } from "../protocol.ts";
 import { Proxy, type ProxyEvents, type ProxyOptions } from "../proxy.ts";
 import { after } from "../stream/timer.ts";
 import type { LogSettings } from "./admin_settings.ts";
@@ -11,6 +12,7 @@ import { chooseDriver } from "./choose_driver.ts";
 import { type DumpFormat, dumpTap } from "./dump.ts";
 import { Ending } from "./ending.ts";
 import type { Sink } from "./log_sink.ts";
+import type { RawCopies } from "./raw_copies.ts";
 import { handleSignals } from "./signals.ts";
 import { statisticsLines } from "./statistics.ts";
 import { version } from "./version.ts";
@@ -37,6 +39,8 @@ export interface Service {
   /** What its proxy has beyond what every proxy has. */
   readonly options?: Partial<ProxyOptions>;
   readonly events?: ProxyEvents;
+  /** What names of files about a session can know of it. */
+  readonly variables?: Registry["environment"];
   /** Resolves when there is nothing left to do. */
   run(proxy: Proxy): Promise<{ error?: L7mpError }>;
   /** Reads the configuration again (SIGHUP); absent: the signal ends the program. */
@@ -48,9 +52,14 @@ export interface Service {
 const cutLimitMs = 3000;
 
 /** Runs `plan`; resolves with the exit status when every session has ended. */
-export function serve(plan: Plan, given: Arguments, outlets: Outlets): Promise<number> {
+export function serve(
+  plan: Plan,
+  given: Arguments,
+  outlets: Outlets,
+  variables: Service["variables"],
+): Promise<number> {
   const many = plan.listeners.some(({ endpoint }) => endpoint.listen?.fork || endpoint.connect?.fork);
-  return serveUntilEnd({ plan, many, run: (proxy) => proxy.run() }, given, outlets);
+  return serveUntilEnd({ plan, many, variables, run: (proxy) => proxy.run() }, given, outlets);
 }
 
 /** Resolves with the exit status when `service` is done or the program is to end. */
@@ -61,7 +70,13 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
   const events = bothEvents(await makeEvents(given, outlets), service.events);
   const driver = await chooseDriver(given.driver, log);
   const tap = (format: DumpFormat) => dumpTap({ format, write: (block) => standardError.write(block) });
-  const proxy = new Proxy({ plan, driver, log, tap, ...settingsOf(given), ...service.options, events });
+  let copies: Promise<RawCopies> | undefined;
+  const openCopy: ProxyOptions["openCopy"] = async (name, caller, log) => {
+    const { program } = given;
+    copies ??= import("./raw_copies.ts").then(({ RawCopies }) => new RawCopies(program));
+    return (await copies).open(name, service.variables?.({ ...caller, program, version }) ?? {}, log);
+  };
+  const proxy = new Proxy({ plan, driver, log, tap, openCopy, ...settingsOf(given), ...service.options, events });
   const statistics = (withSessions: boolean) => {
     for (const line of statisticsLines(proxy.sessions.totals(), withSessions)) asked.info("statistics", line);
   };
@@ -69,7 +84,10 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
   const releaseSignals = handleSignals({
     end: (signal) => ending.bySignal(signal),
     statistics: () => statistics(many),
-    reopen,
+    reopen() {
+      reopen();
+      copies?.then((copies) => copies.reopen());
+    },
     reload: service.reload && (() => service.reload!()),
   });
   const releaseFaults = handleFaults((error) => ending.byFault(error));

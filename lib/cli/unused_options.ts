@@ -17,6 +17,8 @@ const standFor: Readonly<Record<string, { readonly field: string; readonly calli
 
 /** Options of what a pair of addresses does not have: a configuration and its REST API. */
 const ofServices: ReadonlySet<string> = new Set(["--admin-token-file", "--strict-config"]);
+/** Options about one direction, and when there is none. */
+const notWith: Readonly<Record<string, "ltr" | "rtl">> = { "-r": "rtl", "-R": "ltr" };
 const ofLines: ReadonlySet<string> = new Set(["--null", "--strict"]);
 
 /** The first names of those options of `given`, a pair of addresses and nothing else, that `plan` has no use for. */
@@ -25,6 +27,8 @@ export function unusedOptions({ used, mode }: Pick<Arguments, "used" | "mode">, 
   const hasUse = (name: string): boolean => {
     if (name === "--show-secrets") return mode === "plan";
     if (ofLines.has(name)) return hasLines(plan, endpoints);
+    const without = notWith[name];
+    if (without) return plan.listeners.some(({ session }) => session.direction !== without);
     const option = standFor[name];
     if (!option) return !ofServices.has(name);
     return endpoints.some((endpoint) =>

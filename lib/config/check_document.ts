@@ -25,6 +25,8 @@ const session: Shape = Object.fromEntries(
     "dump",
     "preamble_upstream",
     "preamble_downstream",
+    "copy_upstream",
+    "copy_downstream",
   ].map((key) => [key, "any" as const]),
 );
 const admin: Shape = Object.fromEntries(Object.keys(adminSettings.fields).map((key) => [key, "any" as const]));

@@ -29,6 +29,9 @@ export interface SessionDocument {
   /** Sent once at the start to address2 (`-p`), or to address1 (`-P`). */
   preamble_upstream?: string;
   preamble_downstream?: string;
+  /** File that what goes to address2 (`-r`), or to address1 (`-R`), is appended to; may have variables in its name. */
+  copy_upstream?: string;
+  copy_downstream?: string;
   /** `-v`, `-x`: copy transferred data to stderr. */
   dump?: "text" | "hex" | "both";
 }

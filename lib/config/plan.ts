@@ -88,6 +88,9 @@ export interface SessionPlan {
   /** Sent once at the start of the session, before anything else. */
   readonly preambleUpstream?: string;
   readonly preambleDownstream?: string;
+  /** Files that what is written to either side is appended to; variables in their names are not resolved. */
+  readonly copyUpstream?: string;
+  readonly copyDownstream?: string;
 }
 
 export interface PlannedListener {

@@ -114,7 +114,7 @@ const sizes = size({ min: 1 });
 /** What a listener's options say about its sessions; `at` is their path. Throws `ConfigError`. */
 export function planSession(options: SessionDocument, at: string): SessionPlan {
   const { linger, idle_timeout, block_size, max_message, direction = "both", one_message = false, dump } = options;
-  const { no_close, preamble_upstream, preamble_downstream } = options;
+  const { no_close, preamble_upstream, preamble_downstream, copy_upstream, copy_downstream } = options;
   oneOf(direction, ["both", "ltr", "rtl"], `${at}.direction`);
   if (dump !== undefined) oneOf(dump, ["text", "hex", "both"], `${at}.dump`);
   const idle = idle_timeout === undefined ? undefined : limits.parse(idle_timeout, `${at}.idle_timeout`);
@@ -129,6 +129,8 @@ export function planSession(options: SessionDocument, at: string): SessionPlan {
     ...(dump && { dump }),
     ...(preamble_upstream !== undefined && { preambleUpstream: preamble_upstream }),
     ...(preamble_downstream !== undefined && { preambleDownstream: preamble_downstream }),
+    ...(copy_upstream !== undefined && { copyUpstream: copy_upstream }),
+    ...(copy_downstream !== undefined && { copyDownstream: copy_downstream }),
   };
 }
 

@@ -28,6 +28,8 @@ export const listenerSettings = s.object({
   no_close: s.boolean({ help: "Send no WebSocket close frame when the local side ends" }),
   preamble_upstream: s.string({ help: "Sent once at the start to the destination" }),
   preamble_downstream: s.string({ help: "Sent once at the start to the caller" }),
+  copy_upstream: s.string({ help: "File that what goes to the destination is appended to, as it is (-r)" }),
+  copy_downstream: s.string({ help: "File that what goes to the caller is appended to, as it is (-R)" }),
   dump: s.choice(["text", "hex", "both"], { help: "Copy transferred data to stderr" }),
 });
 

@@ -2,6 +2,7 @@
 import type { Driver } from "../driver.ts";
 import type { Log } from "../log.ts";
 import type { Context, HttpDefaults, StepCounter, StepCounterNames } from "../protocol.ts";
+import type { Copy } from "../stream/copied.ts";
 import type { Session } from "./session.ts";
 import type { ServedListener } from "./way.ts";
 
@@ -33,6 +34,8 @@ export interface SessionEnvironment {
   readonly steps?: StepObserver;
   /** Sees payload in passing (`-v`, `-x`). */
   tap?(dump: "text" | "hex" | "both"): (direction: "ltr" | "rtl", data: Uint8Array) => void;
+  /** Opens a raw copy (`-r`, `-R`) under the name as it was given; rejects with a `ConnectError`. */
+  openCopy?(name: string, caller: Pick<Context, "downstream" | "sessionName">, log: Log): Promise<Copy>;
 }
 
 export interface StepObserver {

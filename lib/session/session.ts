@@ -2,6 +2,7 @@
 import { L7mpError, messageOf } from "../errors.ts";
 import type { Fields, Log } from "../log.ts";
 import type { Context, Incoming } from "../protocol.ts";
+import { copied } from "../stream/copied.ts";
 import { type Flows, noFlows, type RelaySummary } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo } from "../stream/stream.ts";
 import { adviceOn } from "./advice.ts";
@@ -85,18 +86,20 @@ export class Session {
   /** Runs to the end and never rejects; its one error line is written here. */
   async run(): Promise<SessionRecord> {
     try {
-      const opened = await this.#open();
-      const { downstream, upstream, ingress, egress } = opened;
+      let opened = await this.#open();
+      const { ingress, egress } = opened;
       const stages = [...ingress.streams, ...egress.streams];
       let summary: RelaySummary;
       try {
+        opened = await this.#withCopies(opened);
         await this.#greet(opened);
         this.#connected();
         summary = await this.#carry(opened);
       } catch (error) {
-        for (const stream of [downstream, upstream, ...stages]) stream.abort(error);
+        for (const stream of [opened.downstream, opened.upstream, ...stages]) stream.abort(error);
         throw error;
       }
+      const { downstream, upstream } = opened;
       this.#status = "FINALIZING";
       // Now only what lies behind the streams may still be there: a child that was told to end, or had failed by itself.
       const faults = await Promise.all([downstream, upstream, ...stages].map(childFault));
@@ -329,6 +332,27 @@ export class Session {
   #tell(event: SessionEvent, message: string, content?: string): void {
     this.#events?.add(event, message, content);
     this.#environment.onSessionChange?.(this);
+  }
+
+  /** With copies made of what the session moves (`-r`, `-R`). Rejects with a `ConnectError`; the streams stay open. */
+  async #withCopies(opened: Opened): Promise<Opened> {
+    const { copyUpstream, copyDownstream, direction } = this.listener.session;
+    const { openCopy } = this.#environment;
+    if (!openCopy || copyUpstream === undefined && copyDownstream === undefined) return opened;
+    let { downstream, upstream } = opened;
+    const caller = { downstream: this.#called ? this.#info : undefined, sessionName: this.name };
+    const open = async (name: string | undefined, without: "ltr" | "rtl") =>
+      name === undefined || direction === without ? undefined : await openCopy(name, caller, this.#log);
+    const out = await open(copyUpstream, "rtl");
+    if (out) upstream = copied(upstream, out);
+    try {
+      const back = await open(copyDownstream, "ltr");
+      if (back) downstream = copied(downstream, back);
+    } catch (error) {
+      out?.close();
+      throw error;
+    }
+    return { ...opened, downstream, upstream };
   }
 
   /** Sends what the session is to begin with (`-p`, `-P`). */
