@@ -120,8 +120,16 @@ export type DescriptorKind = "file" | "pipe" | "terminal" | "stream-socket" | "d
 
 export type AccountKind = "user" | "group";
 
+/** What a socket is for, as far as drivers differ in what they can do with one. */
+export type SocketUse = "connect" | "listen" | "udp" | "unix-datagram";
+
 export interface Driver {
   readonly name: "native" | "portable";
+  /**
+   * Throws a `ConfigError` for one of `options` that the driver cannot honour on such a socket, before anything opens.
+   * Absent: there is none.
+   */
+  refuse?(use: SocketUse, options: StreamSocketOptions & { readonly local?: SocketAddress }): void;
   /** Connects one address. Cancelled by `signal` (rejects with its reason). */
   connectStream(
     remote: SocketAddress,

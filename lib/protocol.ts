@@ -128,6 +128,10 @@ export interface Protocol<Spec = unknown> {
   readonly spec: ObjectSchema<Spec>;
   /** Checks that need the whole spec, before anything opens (combinations of options). Throws `ConfigError`. */
   check?(spec: Spec, use: { role: AddressType["role"]; direction: Direction }): void;
+  /**
+   * Called once before anything opens, and by `--check`, for options that not every driver has. Throws `ConfigError`.
+   */
+  checkDriver?(spec: Spec, use: { role: AddressType["role"]; direction: Direction; driver: Driver }): void;
   /** Called once before anything opens, for what only the system can tell. Throws a `ConnectError`. */
   prepare?(spec: Spec, context: Context): void;
   connect?(spec: Spec, context: Context): Promise<Stream>;

@@ -3,6 +3,7 @@ import type { Endpoint, Plan } from "./config/plan.ts";
 import { ConnectError, L7mpError, StreamError } from "./errors.ts";
 import type { Context, Incoming, Listener } from "./protocol.ts";
 import { Callers } from "./session/callers.ts";
+import { checkDriver } from "./session/check_driver.ts";
 import { connect, isBare, listen, prepare } from "./session/open.ts";
 import { contextOf, type SessionEnvironment } from "./session/environment.ts";
 import { asL7mpError, type SessionRecord, stopped } from "./session/record.ts";
@@ -193,6 +194,11 @@ export class Proxy {
   /** Lets an endpoint that sessions may connect to get ready and warn, once. Rejects with `ConfigError`. */
   async prepareTarget(endpoint: Endpoint): Promise<void> {
     await prepare(endpoint, this.#contextFor(endpoint, this.#stopping.signal));
+  }
+
+  /** Throws a `ConfigError` for an option of `endpoint` that the driver does not have. */
+  checkDriver(endpoint: Endpoint): void {
+    checkDriver(endpoint, this.#options.driver);
   }
 
   /** For what belongs to no session. */

@@ -37,6 +37,10 @@ export const tcp: Protocol<TcpSpec> = {
     checkIpParameters("TCP", spec, role === "listen");
   },
 
+  checkDriver(spec, { role, driver }) {
+    driver.refuse?.(role === "listen" ? "listen" : "connect", tcpSocketOptions(spec));
+  },
+
   async connect(spec, context) {
     const { driver, log, signal } = context;
     return await tryEach(await remoteAddresses(spec, context), log, async (remote) => {

@@ -1,5 +1,5 @@
 /** UDP: connected to one peer, or a listener that gives every sender a session. */
-import type { DatagramSocket, DatagramSocketOptions } from "../lib/driver.ts";
+import type { DatagramSocket, DatagramSocketOptions, Driver } from "../lib/driver.ts";
 import type { Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
@@ -29,6 +29,10 @@ export type UdpSendtoSpec = s.SpecOf<typeof sendtoSpec>;
 
 const receiverSpec = s.object({ ...commonFields, range });
 export type UdpReceiverSpec = s.SpecOf<typeof receiverSpec>;
+
+function checkDriver(spec: UdpSendtoSpec, { driver }: { readonly driver: Driver }): void {
+  driver.refuse?.("udp", udpSocketOptions(spec));
+}
 
 export const udp: Protocol<UdpSpec> = {
   name: "UDP",
@@ -61,6 +65,8 @@ export const udp: Protocol<UdpSpec> = {
     checkRole("UDP", this.spec.fields, spec, role);
     checkIpParameters("UDP", spec, role === "listen");
   },
+
+  checkDriver,
 
   async connect(spec, context) {
     const { driver, log } = context;
@@ -111,6 +117,7 @@ export const udpSendto: Protocol<UdpSendtoSpec> = {
   end: "none",
   spec: sendtoSpec,
   check: (spec) => checkIpParameters("UDP-SENDTO", spec, false),
+  checkDriver,
   connect: (spec, context) => openUnconnected("UDP-SENDTO", spec, context, spec.sourceport, (only) => ({ only })),
 };
 
@@ -126,6 +133,7 @@ export const udpDatagram: Protocol<UdpReceiverSpec> = {
   end: "none",
   spec: receiverSpec,
   check: (spec) => checkIpParameters("UDP-DATAGRAM", spec, false),
+  checkDriver,
   connect: (spec, context) =>
     openUnconnected("UDP-DATAGRAM", spec, context, undefined, () => ({
       range: spec.range,
@@ -146,6 +154,7 @@ export const udpRecv: Protocol<UdpReceiverSpec> = {
   end: "none",
   spec: receiverSpec,
   check: (spec) => checkIpParameters("UDP-RECV", spec, true),
+  checkDriver,
   async connect(spec, context) {
     const socket = await openReceiver(spec, context);
     const name = formatAddress(socket.local);
@@ -167,6 +176,7 @@ export const udpRecvfrom: Protocol<UdpReceiverSpec> = {
   end: "none",
   spec: receiverSpec,
   check: (spec) => checkIpParameters("UDP-RECVFROM", spec, true),
+  checkDriver,
   async listen(spec, context) {
     const shared = new SharedSocket(await openReceiver(spec, context));
     return new RecvfromListener(shared, {

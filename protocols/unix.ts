@@ -1,4 +1,5 @@
 /** UNIX stream sockets, by path or abstract name; UNIX-CLIENT takes datagram sockets too. */
+import type { Driver } from "../lib/driver.ts";
 import { ConnectError } from "../lib/errors.ts";
 import type { AddressType, Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
@@ -66,6 +67,15 @@ async function connectStream(spec: UnixClientSpec, context: Context): Promise<By
   return stream;
 }
 
+function checkDriver(
+  spec: UnixClientSpec,
+  { role, driver }: { readonly role: AddressType["role"]; driver: Driver },
+): void {
+  const { rcvbuf, sndbuf, bind } = spec;
+  const local = bind === undefined ? undefined : unixAddress(bind, spec);
+  driver.refuse?.(role === "listen" ? "listen" : "connect", { rcvbuf, sndbuf, local });
+}
+
 export const unix: Protocol<UnixSpec> = {
   name: "UnixDomainSocket",
   types: [
@@ -86,6 +96,7 @@ export const unix: Protocol<UnixSpec> = {
     checkPathOptions(role === "listen" ? spec.filename : spec.bind, spec);
   },
 
+  checkDriver,
   prepare: checkAccounts,
   connect: connectStream,
 
@@ -116,6 +127,7 @@ export const unixClient: Protocol<UnixClientSpec> = {
     checkPathOptions(spec.bind, spec);
   },
 
+  checkDriver,
   prepare: checkAccounts,
   async connect(spec, context) {
     try {

@@ -37,13 +37,17 @@ const receiverSpec = s.object({
 export type UnixReceiverSpec = s.SpecOf<typeof receiverSpec>;
 
 /**
- * The runtime sends nothing on a UNIX datagram socket on which a receive waits, so by itself it can only do one of both.
- * Throws `ConfigError`.
+ * What keeps `driver` from it, if anything does. The runtime sends nothing on a UNIX datagram socket on which a receive
+ * waits, so by itself it can only do one of both.
  */
-function checkDriver(protocol: string, { driver, direction }: Context): void {
+function checkDriver(
+  { rcvbuf, sndbuf }: Pick<UnixReceiverSpec, "rcvbuf" | "sndbuf">,
+  { driver, direction }: Pick<Context, "driver" | "direction">,
+): void {
+  driver.refuse?.("unix-datagram", { rcvbuf, sndbuf });
   if (driver.name !== "portable" || direction !== "both") return;
   throw new ConfigError(
-    `${protocol}: --driver=portable cannot send and receive on one UNIX datagram socket; use --driver=native, -u or -U`,
+    "--driver=portable cannot send and receive on one UNIX datagram socket; use --driver=native, -u or -U",
   );
 }
 
@@ -53,7 +57,7 @@ export async function connectUnixDatagram(
   spec: UnixSendtoSpec,
   context: Context,
 ): Promise<DatagramStream> {
-  checkDriver(protocol, context);
+  checkDriver(spec, context);
   const remote = unixAddress(spec.address!, spec);
   const local = spec.bind === undefined ? undefined : unixAddress(spec.bind, spec);
   const name = formatAddress(remote);
@@ -94,6 +98,7 @@ export const unixSendto: Protocol<UnixSendtoSpec> = {
     if (spec.bind !== undefined) checkPath("UNIX-SENDTO", spec.bind, "bind");
     checkPathOptions(spec.bind, spec);
   },
+  checkDriver,
   prepare: checkAccounts,
   connect: (spec, context) => connectUnixDatagram("UNIX-SENDTO", spec, context),
 };
@@ -118,6 +123,7 @@ export const unixRecv: Protocol<UnixReceiverSpec> = {
   end: "none",
   spec: receiverSpec,
   check: (spec) => checkReceiver("UNIX-RECV", spec),
+  checkDriver: ({ rcvbuf, sndbuf }, { driver }) => driver.refuse?.("unix-datagram", { rcvbuf, sndbuf }),
   prepare: checkAccounts,
   async connect(spec, context) {
     const socket = await openReceiver(spec, context);
@@ -141,9 +147,9 @@ export const unixRecvfrom: Protocol<UnixReceiverSpec> = {
   end: "none",
   spec: receiverSpec,
   check: (spec) => checkReceiver("UNIX-RECVFROM", spec),
+  checkDriver,
   prepare: checkAccounts,
   async listen(spec, context) {
-    checkDriver("UNIX-RECVFROM", context);
     const shared = new SharedSocket(await openReceiver(spec, context));
     const filter = new SenderFilter({}, context.log);
     return new RecvfromListener(shared, { protocol: "UNIX-RECVFROM", log: context.log, filter });

@@ -295,7 +295,8 @@ function sameSettings(a: LogSettings, b: LogSettings): boolean {
 async function checkOnly(loaded: Loaded, given: Arguments, registry: Registry, { log }: Outlets): Promise<void> {
   const { Proxy } = await import("../proxy.ts");
   const { chooseDriver } = await import("./choose_driver.ts");
-  const driver = await chooseDriver("portable", log);
+  await explained(loaded, async () => applyProcessSettings(given, loaded.document.admin ?? {}));
+  const driver = await chooseDriver(given.driver, log);
   const settings = { program: given.program, ipVersion: given.ipVersion, compatSocat: given.compatSocat };
   const proxy = new Proxy({ plan: { listeners: [], warnings: [] }, driver, log, events: {}, ...settings });
   await using control = new RunningControl({

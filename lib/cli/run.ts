@@ -1,5 +1,6 @@
 /** The program from its arguments to its exit status. */
 import type { Document } from "../config/document.ts";
+import type { Plan } from "../config/plan.ts";
 import { ConfigError, L7mpError } from "../errors.ts";
 import { Log, type LogOptions } from "../log.ts";
 import type { Registry } from "../protocol.ts";
@@ -127,6 +128,7 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
   }
   switch (given.mode) {
     case "check":
+      await checkDrivers(plan, given, outlets);
       return 0;
     case "plan": {
       const { printDocument } = await import("../config/printer.ts");
@@ -137,6 +139,14 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
     case "run":
       return await (await import("./serve.ts")).serve(plan, given, outlets, registry.environment);
   }
+}
+
+/** Throws a `ConfigError` for an option that the chosen driver does not have. */
+async function checkDrivers({ listeners }: Plan, { driver: choice }: Arguments, { log }: Outlets): Promise<void> {
+  const driver = await (await import("./choose_driver.ts")).chooseDriver(choice, log);
+  const { checkDriver } = await import("../session/check_driver.ts");
+  for (const { endpoint, target } of listeners) for (const one of [endpoint, target]) checkDriver(one, driver);
+  await driver.close();
 }
 
 /** Metrics are counted only where somebody can ask for them. */

@@ -120,6 +120,11 @@ export class RunningControl implements Control, AsyncDisposable {
     const { listeners, clusters } = this.#prepare(next);
     refuseSamePlace(listeners.values());
     this.#checkRoutes(next, listeners, clusters, false);
+    const { proxy } = this.#options;
+    for (const { served } of listeners.values()) proxy.checkDriver(served.endpoint);
+    for (const { members, endpoint } of [...clusters.values()].map(endpointsOf)) {
+      for (const member of members) proxy.checkDriver(endpoint(member));
+    }
     this.#tellDangling(next);
     return next;
   }

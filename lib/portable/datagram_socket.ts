@@ -3,11 +3,12 @@ import type { DatagramSocket, DatagramSocketOptions, DatagramTarget, Packet, Pat
 import { ConnectError, StreamError, systemFault } from "../errors.ts";
 import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
-import { connectError, optionError, refuseOptions, refuseV6only, streamError } from "./errors.ts";
+import { connectError, optionError, streamError } from "./errors.ts";
 import { interface4 } from "./interfaces.ts";
 import { needsNode, openNodeDatagram } from "./node_datagram.ts";
 import { onlyPeer } from "./only_peer.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
+import { refuse, refuseV6only } from "./refusals.ts";
 import { bindError, bindPath, type BoundPath, clearPath } from "./unix_path.ts";
 
 const udpReadBytes = 65_536;
@@ -24,13 +25,13 @@ export async function openDatagram(
   options: OpenOptions,
   owned: OwnedSet,
 ): Promise<DatagramSocket> {
-  refuseOptions(options, { tos: "tos", bindToDevice: "so-bindtodevice" });
   const family = (target.local ?? target.remote)?.family ?? "inet";
+  refuse(family === "unix" ? "unix-datagram" : "udp", options);
   if (family === "unix") return await openUnix(target, options, owned);
   const local = target.local ?? anyLocal(target.remote);
   if (local.family === "unix") throw new ConnectError("bind: a UDP socket has no path", { retryable: false });
   const node = needsNode(options);
-  if (!node || local.family !== "inet6") refuseV6only(options.v6only, local);
+  if (!node || local.family !== "inet6") refuseV6only(options.v6only, local.family);
   if (node) return await openNodeDatagram(local, target, options, owned);
   let conn: Deno.DatagramConn;
   try {
@@ -64,7 +65,6 @@ function anyLocal(remote: SocketAddress | undefined): SocketAddress {
 }
 
 async function openUnix(target: DatagramTarget, options: OpenOptions, owned: OwnedSet): Promise<DatagramSocket> {
-  refuseOptions(options, { rcvbuf: "rcvbuf", sndbuf: "sndbuf", ttl: "ttl" });
   const local = (target.local ?? automaticName()) as UnixAddress;
   const path = runtimePath(local.path);
   if (target.remote) runtimePath((target.remote as UnixAddress).path);

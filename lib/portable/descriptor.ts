@@ -3,7 +3,7 @@ import type { DescriptorKind } from "../driver.ts";
 import { ConnectError, StreamError, systemFault } from "../errors.ts";
 import { type Handle, HandleStream } from "../stream/handle_stream.ts";
 import type { ByteStream, Stream, StreamInfo } from "../stream/stream.ts";
-import { unavailable } from "./errors.ts";
+import { unavailable } from "./refusals.ts";
 import { adoptSocket } from "./node_socket.ts";
 import type { OwnedSet } from "./owned.ts";
 

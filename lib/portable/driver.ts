@@ -6,6 +6,7 @@ import { openDatagram } from "./datagram_socket.ts";
 import { adoptDescriptor, descriptorAccess, descriptorKind, mkfifo } from "./descriptor.ts";
 import { listenStream } from "./listener.ts";
 import type { OwnedSet } from "./owned.ts";
+import { refuse } from "./refusals.ts";
 import { connectStream } from "./stream_connect.ts";
 
 /**
@@ -18,6 +19,7 @@ export function openPortableDriver(): Driver {
   const owned: OwnedSet = new Set();
   return {
     name: "portable",
+    refuse,
     connectStream: (remote, options, signal) => connectStream(remote, options, signal, owned),
     listenStream: (local, options) => listenStream(local, options, owned),
     openDatagram: (target, options) => openDatagram(target, options, owned),

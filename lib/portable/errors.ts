@@ -28,30 +28,3 @@ export function optionError(option: string, error: unknown): Error {
   const { code, text } = systemFault(error);
   return new ConnectError(`setsockopt(${option}): ${optionTexts[code ?? ""] ?? text}`, { code, cause: error });
 }
-
-/** For something the runtime has no call for. */
-export function unavailable(what: string): ConfigError {
-  return new ConfigError(`${what} needs the system's own sockets; not available with --driver=portable`, {
-    code: "UNSUPPORTED",
-  });
-}
-
-/**
- * Throws for an IPv6 option of a socket: whether it takes IPv4 too. The runtime leaves that to the system, which says yes
- * everywhere but on Windows.
- */
-export function refuseV6only(v6only: boolean | undefined, { family }: SocketAddress): void {
-  if (v6only === undefined) return;
-  if (family !== "inet6") {
-    throw new ConfigError('option "ipv6-v6only" needs an IPv6 socket; pf=ip6 or an IPv6 address makes one');
-  }
-  if (!v6only && Deno.build.os !== "windows") return;
-  throw unavailable(`option "ipv6-v6only=${Number(v6only)}"`);
-}
-
-/** Throws for each of `options` that has a value. Keys are the driver's names, values the command line's. */
-export function refuseOptions<T extends object>(options: T, names: Partial<Readonly<Record<keyof T, string>>>): void {
-  for (const [key, name] of Object.entries(names)) {
-    if (options[key as keyof T] !== undefined) throw unavailable(`option "${name}"`);
-  }
-}

@@ -3,9 +3,10 @@ import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
 import { ByteSocket } from "./byte_socket.ts";
-import { connectError, refuseOptions, refuseV6only, streamError, unavailable } from "./errors.ts";
+import { connectError, streamError } from "./errors.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
-import { setTcpOptions, streamRefusals } from "./stream_connect.ts";
+import { refuse, refuseV6only } from "./refusals.ts";
+import { setTcpOptions } from "./stream_connect.ts";
 import { bindError, bindPath, type BoundPath, clearPath } from "./unix_path.ts";
 
 type ListenOptions = StreamSocketOptions & PathOptions & { backlog: number };
@@ -17,10 +18,9 @@ export async function listenStream(
   options: ListenOptions,
   owned: OwnedSet,
 ): Promise<StreamListener> {
-  refuseOptions(options, streamRefusals);
-  refuseV6only(options.v6only, local);
+  refuse("listen", options);
+  refuseV6only(options.v6only, local.family);
   if (local.family === "unix") return await listenUnix(local, options, owned);
-  if (options.reuseaddr === false) throw unavailable('option "reuseaddr=0"');
   const { backlog, reuseport = false } = options;
   try {
     const listener = Deno.listen({ hostname: local.host, port: local.port, tcpBacklog: backlog, reusePort: reuseport });

@@ -4,28 +4,13 @@ import { type ByteStream, formatAddress, type SocketAddress } from "../stream/st
 import { sleep } from "../stream/timer.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
 import { ByteSocket } from "./byte_socket.ts";
-import { connectError, refuseOptions, refuseV6only, unavailable } from "./errors.ts";
+import { connectError } from "./errors.ts";
 import { connectFrom } from "./node_socket.ts";
 import type { OwnedSet } from "./owned.ts";
+import { refuse, refuseV6only, unavailable } from "./refusals.ts";
 
 /** How often a UNIX socket whose backlog is full is tried again: the system tells nobody when there is room. */
 const backlogRetryMs = 5;
-
-/** What the runtime cannot set on a stream socket, by the names users type. */
-export const streamRefusals = {
-  rcvbuf: "rcvbuf",
-  sndbuf: "sndbuf",
-  broadcast: "broadcast",
-  ttl: "ttl",
-  tos: "tos",
-  bindToDevice: "so-bindtodevice",
-  keepIdleSeconds: "keepidle",
-  keepIntervalSeconds: "keepintvl",
-  keepCount: "keepcnt",
-  userTimeoutMs: "user-timeout",
-  lingerSeconds: "linger",
-  maxSegmentBytes: "mss",
-} as const;
 
 /** As `Driver.connectStream`. */
 export async function connectStream(
@@ -35,10 +20,9 @@ export async function connectStream(
   owned: OwnedSet,
 ): Promise<ByteStream> {
   signal.throwIfAborted();
-  refuseOptions(options, streamRefusals);
-  refuseV6only(options.v6only, remote);
-  if (options.reuseport) throw unavailable('option "reuseport" of a connector');
-  if (remote.family === "unix") return await connectUnix(remote, options.local, signal, owned);
+  refuse("connect", options);
+  refuseV6only(options.v6only, remote.family);
+  if (remote.family === "unix") return await connectUnix(remote, signal, owned);
   if (options.local) {
     if (options.local.family === "unix") throw unavailable('option "bind" with a path');
     return await connectFrom(options.local, remote, options, signal, owned);
@@ -63,11 +47,9 @@ export async function connectStream(
 
 async function connectUnix(
   remote: SocketAddress & { family: "unix" },
-  local: SocketAddress | undefined,
   signal: AbortSignal,
   owned: OwnedSet,
 ): Promise<ByteStream> {
-  if (local) throw unavailable('option "bind" of a UNIX stream');
   const path = runtimePath(remote.path);
   const conn = await dial(path, signal).catch((error) => {
     signal.throwIfAborted();

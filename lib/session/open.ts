@@ -2,12 +2,13 @@
 import { defaultPollMs } from "../config/engine_options.ts";
 import type { Endpoint, PlannedLayer } from "../config/plan.ts";
 import { isWrapper } from "../config/stack.ts";
-import { ConfigError, ConnectError, L7mpError } from "../errors.ts";
+import { ConfigError, ConnectError } from "../errors.ts";
 import type { Context, Incoming, Listener } from "../protocol.ts";
 import { endAtByte, endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
 import type { Stream } from "../stream/stream.ts";
 import { after } from "../stream/timer.ts";
 import { refusalOf } from "./admission.ts";
+import { checkDriver, naming } from "./check_driver.ts";
 import { LinkedAbort } from "./linked_abort.ts";
 import { retryOf, withRetry } from "./retry.ts";
 
@@ -87,12 +88,9 @@ export async function prepare(endpoint: Endpoint, context: Context): Promise<voi
     await prepare(read, context);
     await prepare(write, context);
   } else {
-    try {
-      endpoint.source.protocol.prepare?.(endpoint.source.spec, { ...context, direction: endpoint.direction });
-    } catch (error) {
-      if (error instanceof L7mpError) error.message = `${endpoint.name}: ${error.message}`;
-      throw error;
-    }
+    checkDriver(endpoint, context.driver);
+    const { protocol, spec } = endpoint.source;
+    naming(endpoint, () => protocol.prepare?.(spec, { ...context, direction: endpoint.direction }));
   }
   const role = endpoint.role === "listen" ? "listen" : "connect";
   for (const [i, { layer, spec }] of endpoint.layers.entries()) {

@@ -63,7 +63,8 @@ Deno.test("what --plan prints is loaded with -c and is the same plan, for any co
       assert(!plan.log.includes("internal error"), plan.log);
       if (plan.status !== 0) return;
       printed++;
-      const { status, log } = await runHere(["--check", "-c", "-"], {}, plan.stdout);
+      // What the runtime's sockets lack is another question.
+      const { status, log } = await runHere(["--check", "--driver=auto", "-c", "-"], {}, plan.stdout);
       assertEquals([status, log.replace(/^W .*\n/gm, "")], [0, ""], plan.stdout);
       assertEquals((await runHere([...asked, "-c", "-"], {}, plan.stdout)).stdout, plan.stdout);
     }),

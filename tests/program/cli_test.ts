@@ -170,6 +170,52 @@ Deno.test("--check says nothing about a good line, and exits with 0", async () =
   assertEquals(await runHere(["--check", "tcp-l:8080,fork", "udp:127.0.0.1:53"]), { status: 0, stdout: "", log: "" });
 });
 
+const lacks = (what: string) => `${what} needs the system's own sockets; not available with --driver=portable`;
+
+const absentOptions = [
+  ["TCP-L:1,fork TCP:a:2,mss=500", "TCP:a:2", 'option "mss"'],
+  ["TCP-L:1,ipv6-v6only=1 PIPE", "TCP-LISTEN:0.0.0.0:1", 'option "ipv6-v6only=1"'],
+  ["TCP-L:1,reuseaddr=0 PIPE", "TCP-LISTEN:0.0.0.0:1", 'option "reuseaddr=0"'],
+  ["PIPE WS:a:2,reuseport", "WS:a:2", 'option "reuseport" of a connector'],
+  ["PIPE TCP:a:2,ttl=3!!PIPE", "TCP:a:2", 'option "ttl"'],
+  ["UDP-L:1 UDP:a:2,tos=3", "UDP:a:2", 'option "tos"'],
+  ["-u UDP-RECV:1,if=lo PIPE", "UDP-RECV:0.0.0.0:1", 'option "so-bindtodevice"'],
+  ["PIPE UNIX-CONNECT:/a,bind=/b", "UNIX-CONNECT:/a", 'option "bind" of a UNIX stream'],
+  ["PIPE UNIX-CLIENT:/a,rcvbuf=9", "UNIX-CLIENT:/a", 'option "rcvbuf"'],
+  ["UNIX-L:/a,sndbuf=9 PIPE", "UNIX-LISTEN:/a", 'option "sndbuf"'],
+  ["-u PIPE UNIX-SENDTO:/a,rcvbuf=9", "UNIX-SENDTO:/a", 'option "rcvbuf"'],
+] as const;
+
+for (const [line, name, option] of absentOptions) {
+  Deno.test(`--check finds what the portable driver does not have in ${line}`, async () => {
+    const words = ["--check", ...line.split(" ")];
+    assertEquals((await runHere(words)).log, "");
+    const { status, log } = await runHere(["--driver=portable", ...words]);
+    assertEquals([status, log], [1, `E ${name}: ${lacks(option)}\n`]);
+  });
+}
+
+Deno.test("what the driver does not have is an error before anything listens, and in files too", async () => {
+  const words = ["--announce", "TCP-L:0,fork,bind=127.0.0.1", "TCP:127.0.0.1:1,mss=500"];
+  const { status, log } = await runHere(["--driver=portable", ...words]);
+  assertEquals([status, log], [1, `E TCP:127.0.0.1:1: ${lacks('option "mss"')}\n`]);
+  const both = "--driver=portable cannot send and receive on one UNIX datagram socket; use --driver=native, -u or -U";
+  const datagrams = await runHere(["--driver=portable", "--check", "UNIX-RECVFROM:/a", "PIPE"]);
+  assertEquals(datagrams.log, `E UNIX-RECVFROM:/a: ${both}\n`);
+  const spec = { protocol: "TCP", port: 1, ttl: 3 };
+  const endpoints = [{ spec: { address: "127.0.0.1" } }];
+  const inFile = (document: object) => runHere(["--check", "-c", "-"], {}, JSON.stringify(document));
+  for (const admin of [{}, { driver: "portable" }]) {
+    for (
+      const objects of [{ listeners: [{ name: "l", spec, rules: [] }] }, { clusters: [{ name: "c", spec, endpoints }] }]
+    ) {
+      const { status, log } = await inFile({ admin, ...objects });
+      assertEquals(status, "driver" in admin ? 2 : 0);
+      if ("driver" in admin) assertStringIncludes(log, lacks('option "ttl"'));
+    }
+  }
+});
+
 Deno.test("notices tell the exit status, and options without effect are told at their level", async () => {
   const { log } = await runHere(["-S", "1", "-ddd", "-D", "--check", "-", "PIPE"]);
   const lines = ["W option -S has no effect", "I option -D has no effect", "N exiting with status 0", ""];

@@ -1,6 +1,8 @@
 /** Runs the program inside the test's process, with everything it knows, and collects what it says. */
 import type { Host } from "../../lib/cli/host.ts";
 import { run } from "../../lib/cli/run.ts";
+// A library that a test opens it must close; libc stays open.
+import "../../lib/native/driver.ts";
 import { registry } from "../../protocols/mod.ts";
 
 export interface Outcome {
