@@ -123,6 +123,31 @@ export type AccountKind = "user" | "group";
 /** What a socket is for, as far as drivers differ in what they can do with one. */
 export type SocketUse = "connect" | "listen" | "udp" | "unix-datagram";
 
+/** Columns and rows of a terminal's window. */
+export interface WindowSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** A pseudo-terminal: a device that programs take for a terminal, and our side of it. */
+export interface PseudoTerminal {
+  /** The device: `/dev/pts/3`. */
+  readonly path: string;
+  /**
+   * What is written to the device is read here and the other way round; a half-close does nothing. Its `abort` hangs the
+   * terminal up, and is what gives all of it back. `info.resize` is set.
+   */
+  readonly stream: ByteStream;
+  /**
+   * Until this is called the driver has the device open itself, so that the stream does not end when everybody else has
+   * closed it. Afterwards it ends whenever nobody has it open; whoever opens the device makes it go on. May be called
+   * twice.
+   */
+  letGo(): void;
+  /** After `letGo`: whether anybody has the device open, or has left something to read. */
+  inUse(): boolean;
+}
+
 export interface Driver {
   readonly name: "native" | "portable";
   /**
@@ -160,6 +185,12 @@ export interface Driver {
   accountNumber(kind: AccountKind, name: string): number | undefined;
   /** Makes a named pipe. `EEXIST` when the path is there. */
   mkfifo(path: string, mode: number): void;
+  /**
+   * Makes a pseudo-terminal with the settings the system gives a new one. `onClose` is called once, when it is gone.
+   * Rejects with a `ConnectError` where the system has none left, and with a `ConfigError` (code `UNSUPPORTED`) where the
+   * driver cannot.
+   */
+  openTerminal(onClose?: () => void): Promise<PseudoTerminal>;
   /** Ends standard output for its reader (fd 1 becomes /dev/null). */
   closeStdout(): void;
   /** Releases everything still open. Called once, last. A promise resolves when nothing of the driver runs any more. */

@@ -59,23 +59,41 @@ export type TerminalSettings = { readonly [name in Name]?: boolean | number };
  * harmless. Without settings nothing is touched. Throws a `ConnectError` when there is no terminal.
  */
 export function changeTerminal(settings: TerminalSettings, path?: string): () => void {
-  const given = (Object.keys(terminalOptions) as Name[]).filter((name) => settings[name] !== undefined);
-  if (given.length === 0) return () => {};
-  const where = path === undefined ? "stdin" : `"${path}"`;
-  const run = (...words: string[]) => stty(path === undefined ? words : ["-F", path, ...words]);
-  const { output: before, fault } = run("-g");
+  const [first] = givenOf(settings);
+  if (first === undefined) return () => {};
+  const { output: before, fault } = stty(["-g"], path);
   if (fault !== undefined) {
-    throw failed(`tcgetattr(${where}): ${fault}; option "${given[0]}" needs a terminal`);
+    throw failed(`tcgetattr(${shown(path)}): ${fault}; option "${first}" needs a terminal`);
   }
-  const refused = run(...given.flatMap((name) => wordsFor(name, settings[name]!))).fault;
   let changed = true;
   const restore = () => {
-    if (changed) run(before);
+    if (changed) stty([before], path);
     changed = false;
   };
-  if (refused === undefined) return restore;
-  restore();
-  throw failed(`tcsetattr(${where}): ${refused}`);
+  try {
+    setTerminal(settings, path);
+  } catch (error) {
+    restore();
+    throw error;
+  }
+  return restore;
+}
+
+/** Applies `settings` to the terminal at `path`, or to standard input, for good. Throws a `ConnectError`. */
+export function setTerminal(settings: TerminalSettings, path?: string): void {
+  const words = givenOf(settings).flatMap((name) => wordsFor(name, settings[name]!));
+  if (words.length === 0) return;
+  const { fault } = stty(words, path);
+  if (fault !== undefined) throw failed(`tcsetattr(${shown(path)}): ${fault}`);
+}
+
+/** The names of what is set, in the order in which it is carried out. */
+export function givenOf(settings: TerminalSettings): readonly Name[] {
+  return (Object.keys(terminalOptions) as Name[]).filter((name) => settings[name] !== undefined);
+}
+
+function shown(path: string | undefined): string {
+  return path === undefined ? "stdin" : `"${path}"`;
 }
 
 /** What an option is to `stty`, whose names are socat's but for a few. */
@@ -96,9 +114,10 @@ function failed(text: string): ConnectError {
   return new ConnectError(text, { code: "ENOTTY", retryable: false });
 }
 
-/** Runs `stty` and returns what it printed, or what is wrong. */
-function stty(args: string[]): { readonly output: string; readonly fault?: string } {
+/** Runs `stty` for the terminal at `path`, or standard input, and returns what it printed, or what is wrong. */
+function stty(words: string[], path: string | undefined): { readonly output: string; readonly fault?: string } {
   const text = new TextDecoder();
+  const args = path === undefined ? words : ["-F", path, ...words];
   try {
     const command = new Deno.Command("stty", { args, env: { LC_ALL: "C" }, stdin: "inherit" });
     const { success, stdout, stderr } = command.outputSync();

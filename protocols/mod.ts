@@ -23,6 +23,7 @@ import { pipe } from "./pipe.ts";
 import { programEnvironment } from "./_program_environment.ts";
 import { prometheus } from "./prometheus.ts";
 import { proxyProtocol } from "./proxy_protocol.ts";
+import { pty } from "./pty.ts";
 import { socks4 } from "./socks4.ts";
 import { socks5 } from "./socks5.ts";
 import { stall } from "./stall.ts";
@@ -53,6 +54,7 @@ export const registry: Registry = {
     stall,
     text,
     literal,
+    pty,
     exec,
     system,
     shell,

@@ -13,7 +13,7 @@ const words = (text: string): RegExp => new RegExp(`^(${text.trim().split(/\s+/)
 
 const absent: readonly Absent[] = [
   {
-    names: words("pty openpty ptmx ctty tiocsctty winsize tiocswinsz"),
+    names: words("pty ctty tiocsctty"),
     instead: "programs have no terminal; script gives them one: EXEC-ARG ... -- script -qec 'bash -i' /dev/null",
   },
   { names: words("setpgid pgid"), instead: "leave it out: programs are in a group of their own" },
@@ -26,10 +26,7 @@ const absent: readonly Absent[] = [
   },
   { names: words("chroot chroot-early"), instead: "start l7mp or the program through chroot" },
   { names: words("sighup sigint sigquit"), instead: "signals end l7mp, and with it the program" },
-  {
-    names: words("link symbolic-link wait-?slave pty-interval pty-wait-slave sitout-eio"),
-    instead: "it belongs to PTY",
-  },
+  { names: words("sitout-eio"), instead: "leave out wait-slave: PTY then survives that its device is closed" },
   {
     names: words(
       `onlret onocr ocrnl ofdel ofill olcuc inpck iuclc imaxbel ignbrk ignpar ixany cread csize parmrk brkint tostop noflsh

@@ -18,7 +18,6 @@ const datagramRoles = "(-(SENDTO|SEND|RECV|RECEIVE|RECVFROM|DATAGRAM|DGRAM|CONNE
 /** Names in the one spelling they are compared in. */
 const absent: readonly Absent[] = [
   { names: /^READLINE$/, instead: "use -, and rlwrap before the command to edit lines" },
-  { names: /^PTY$/, instead: bySocat },
   { names: new RegExp(`^(VSOCK|DCCP[46]?|SCTP[46]?)${roles}$`), instead: bySocat },
   { names: new RegExp(`^(OPENSSL-)?DTLS${roles}$`), instead: "TLS runs over TCP: OPENSSL, OPENSSL-LISTEN" },
   { names: new RegExp(`^((UDPLITE|IP)[46]?)${datagramRoles}$`), instead: onlySocat },

@@ -133,7 +133,7 @@ Deno.test("parse errors are those of addresses.md section 8", () => {
   refuses("TCP-LIS:1", 'unknown device/address "TCP-LIS"; did you mean "TCP-LISTEN"?');
   const absent = (name: string) => `unknown device/address "${name}": not supported by l7mp`;
   refuses("SOCKS5-LISTEN:p:1:h:1", absent("SOCKS5-LISTEN"));
-  refuses("pty,raw,echo=0", `${absent("pty")}; socat stands in where it is installed: exec:'socat - "pty..."'`);
+  refuses("sctp:h:1", `${absent("sctp")}; socat stands in where it is installed: exec:'socat - "sctp..."'`);
   refuses("READLINE", `${absent("READLINE")}; use -, and rlwrap before the command to edit lines`);
   refuses("openssl_dtls-c:h:1", `${absent("openssl_dtls-c")}; TLS runs over TCP: OPENSSL, OPENSSL-LISTEN`);
   refuses("TCP:::1", "write IPv6 addresses in brackets: TCP:[::1]:<port>");

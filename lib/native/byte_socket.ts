@@ -149,8 +149,8 @@ export class ByteSocket implements ByteStream, NativeByteHandle, WatchOwner {
         watch.readable = false;
         return wouldBlock;
       }
-      // A terminal whose other side has gone says EIO; that is its way to end.
-      if (error === EIO && this.#kind.type === "plain") return this.#endRead();
+      // A terminal whose other side has gone says EIO; that is its way to end, until somebody opens it again.
+      if (error === EIO && this.#kind.type === "plain") return 0;
       if (error !== EINTR) throw this.#fail("read", error);
     }
   }

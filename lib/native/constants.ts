@@ -92,5 +92,13 @@ export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
 
+export const POLLIN = 0x001;
+export const POLLHUP = 0x010;
+
+/** `ioctl` of a terminal: the window's size; of a pseudo-terminal's master: its number, and whether its slave is locked. */
+export const TIOCSWINSZ = 0x5414;
+export const TIOCGPTN = 0x80045430;
+export const TIOCSPTLCK = 0x40045431;
+
 /** `ioctl`: bytes not yet sent and acknowledged (TIOCOUTQ). */
 export const SIOCOUTQ = 0x5411;

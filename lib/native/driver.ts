@@ -42,6 +42,7 @@ export function openNativeDriver(): Driver {
     adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, shared),
     accountNumber,
     mkfifo,
+    openTerminal: async (onClose) => (await import("./pseudo_terminal.ts")).openTerminal(shared, onClose),
     closeStdout,
     close() {
       for (const owner of [...unwatched]) owner.release();

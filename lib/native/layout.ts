@@ -100,6 +100,14 @@ export function groupSourceReq(index: number, group: Uint8Array, source: Uint8Ar
   return bytes;
 }
 
+/** `struct pollfd { int fd; short events; short revents; }` */
+export const pollfd = { size: 8, fd: 0, events: 4, happened: 6 } as const;
+
+/** `struct winsize { unsigned short ws_row; unsigned short ws_col; unsigned short ws_xpixel; unsigned short ws_ypixel; }` */
+export function winsize(rows: number, columns: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint16Array([rows, columns, 0, 0]).buffer);
+}
+
 /** `struct statx`: `stx_mode` is a `__u16` after mask, blksize, attributes, nlink, uid, gid. */
 export const statx = { size: 256, mode: 28 } as const;
 

@@ -33,6 +33,7 @@ const symbols = {
   fcntl: { parameters: [i32, i32, i32], result: i32 },
   ioctl: { parameters: [i32, u32, buffer], result: i32 },
   dup2: { parameters: [i32, i32], result: i32 },
+  poll: { parameters: [buffer, u32, i32], result: i32 },
   isatty: { parameters: [i32], result: i32 },
   statx: { parameters: [i32, buffer, i32, u32, buffer], result: i32 },
   mkfifo: { parameters: [buffer, u32], result: i32 },

@@ -4,6 +4,7 @@ import { resolve } from "../resolve.ts";
 import { accountNumber } from "./account.ts";
 import { openDatagram } from "./datagram_socket.ts";
 import { adoptDescriptor, descriptorAccess, descriptorKind, mkfifo } from "./descriptor.ts";
+import { unavailable } from "./errors.ts";
 import { listenStream } from "./listener.ts";
 import type { OwnedSet } from "./owned.ts";
 import { refuse } from "./refusals.ts";
@@ -29,6 +30,9 @@ export function openPortableDriver(): Driver {
     adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, owned),
     accountNumber,
     mkfifo,
+    async openTerminal() {
+      throw unavailable("a pseudo-terminal");
+    },
     closeStdout() {},
     close() {
       for (const one of [...owned]) one.release();

@@ -35,6 +35,8 @@ export interface StreamInfo {
    * whoever may answer with 101. The reading half then ends only when the answer is another one.
    */
   awaitUpgrade?(): void;
+  /** Of a pseudo-terminal: gives it a window of this size, of which the programs on it are told. */
+  resize?(size: { readonly columns: number; readonly rows: number }): void;
   /** Protocol facts, such as a WebSocket's path and headers. */
   readonly facts?: Readonly<Record<string, unknown>>;
 }

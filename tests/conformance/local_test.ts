@@ -3,8 +3,11 @@ import { controller } from "../../protocols/controller.ts";
 import { echo as echoing } from "../../protocols/echo.ts";
 import { exec, shell, system } from "../../protocols/exec.ts";
 import { pipe } from "../../protocols/pipe.ts";
+import { pty } from "../../protocols/pty.ts";
 import { sync } from "../../protocols/sync.ts";
 import { localContext } from "../support/local_context.ts";
+import { openDriver } from "../support/drivers.ts";
+import { testContext } from "../support/fake_driver.ts";
 import { oneByte } from "../support/one_byte.ts";
 import { echoPair, protocolSuite } from "./protocol_suite.ts";
 
@@ -37,6 +40,35 @@ protocolSuite("EXEC:cat one byte at a time", "byte", async () => echoPair(oneByt
     ["holds a writer back until its reader reads", "a megabyte in single bytes through a process takes long"],
   ],
 });
+
+if (Deno.build.os === "linux") {
+  const noHalfClose = "a terminal has no half-close";
+  // A program on the terminal gives back what it gets.
+  protocolSuite("PTY", "byte", async () => {
+    const driver = await openDriver("native");
+    const context = testContext(driver);
+    const near = await pty.connect!(pty.spec.parse({ rawer: true }, ""), context) as ByteStream;
+    const redirected = 'exec cat <"$0" >"$0"';
+    const cat = new Deno.Command("/bin/sh", { args: ["-c", redirected, near.info.name], stderr: "null" }).spawn();
+    return {
+      ...echoPair(near),
+      async close() {
+        await cat.status;
+        await driver.close();
+      },
+    };
+  }, {
+    heldBackBytes,
+    echo,
+    skip: [
+      ["holds a writer back until its reader reads", noHalfClose],
+      ["carries a large amount unchanged", noHalfClose],
+      ["half-closes from the near side", noHalfClose],
+      ["ends a pending read by half-close", noHalfClose],
+      ["keeps everything that was written before the half-close", noHalfClose],
+    ],
+  });
+}
 
 protocolSuite(
   "ECHO",

@@ -109,6 +109,7 @@ export function fakeDriver(answers: FakeAnswers = {}): FakeDriver {
     adoptDescriptor: unused,
     accountNumber,
     mkfifo: unused,
+    openTerminal: unused,
     closeStdout: unused,
     close: () => {},
   };
