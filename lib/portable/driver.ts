@@ -4,10 +4,9 @@ import { resolve } from "../resolve.ts";
 import { accountNumber } from "./account.ts";
 import { openDatagram } from "./datagram_socket.ts";
 import { adoptDescriptor, descriptorAccess, descriptorKind, mkfifo } from "./descriptor.ts";
-import { unavailable } from "./errors.ts";
 import { listenStream } from "./listener.ts";
 import type { OwnedSet } from "./owned.ts";
-import { refuse } from "./refusals.ts";
+import { refuse, unavailable } from "./refusals.ts";
 import { connectStream } from "./stream_connect.ts";
 
 /**
