@@ -5,6 +5,9 @@ import * as s from "../lib/schema.ts";
 
 const fdSpec = s.object({ fd: s.integer({ min: 0, max: 2 ** 31 - 1, help: "Number of the descriptor" }) });
 
+/** A larger number that is not open was most likely not meant for a descriptor. */
+const mostInherited = 255;
+
 /**
  * Whatever is open at `fd`: its kind is told by the descriptor. It stays open afterwards where a later session may use
  * it, and for 0, 1 and 2.
@@ -29,7 +32,10 @@ export const fd: Protocol<s.SpecOf<typeof fdSpec>> = {
       driver.descriptorKind(fd);
     } catch (error) {
       if (!(error instanceof L7mpError) || error.code !== "EBADF") throw error;
-      const text = `Bad file descriptor; it must be open when the program starts, as by ${fd}<FILE in a shell`;
+      const advice = fd <= mostInherited
+        ? `it must be open when the program starts, as by ${fd}<FILE in a shell`
+        : `no such descriptor was open when the program started; a port is written TCP:HOST:${fd} or TCP-LISTEN:${fd}`;
+      const text = `Bad file descriptor; ${advice}`;
       throw new ConnectError(text, { code: error.code, retryable: false, cause: error });
     }
     const access = driver.descriptorAccess(fd);

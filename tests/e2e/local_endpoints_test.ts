@@ -14,6 +14,11 @@ for (const driver of ["native", "portable"]) {
       const stderr = new RegExp(` E FD:${fd}: Bad file descriptor; .*${fd}<FILE`);
       await run.out([`--driver=${driver}`, "-U", `CREATE:${run.path("f")}`, `FD:${fd}`], { code: 1, stderr });
     }
+    // This one was meant for a port.
+    await run.out([`--driver=${driver}`, "-u", "8080", `CREATE:${run.path("f")}`], {
+      code: 1,
+      stderr: / E FD:8080: Bad file descriptor; .*; a port is written TCP:HOST:8080 or TCP-LISTEN:8080/,
+    });
     assertEquals([...Deno.readDirSync(run.dir)], []);
   });
 }
