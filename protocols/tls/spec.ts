@@ -180,14 +180,19 @@ export function demandOf(spec: TlsSpec, role: AddressType["role"], insecure: boo
   if (role === "listen") {
     const chain = !pinned && (written !== undefined || asks);
     const certificate = written === "optional" ? "optional" : chain || pinned ? "required" : "none";
-    return { certificate, chain, name: chain ? spec.commonname || undefined : undefined, fingerprints };
+    return { certificate, chain, name: chain ? nameIn(spec.commonname) : undefined, fingerprints };
   }
   return { certificate: "required", chain: !pinned, name: pinned ? undefined : nameToCheck(spec), fingerprints };
 }
 
 /** The name a server must have; undefined when an empty `commonname` waives it. */
 function nameToCheck({ commonname, address, snihost }: TlsSpec): string | undefined {
-  return (commonname ?? address ?? snihost) || undefined;
+  return nameIn(commonname ?? address ?? snihost);
+}
+
+/** A name as certificates have it: an IPv6 address without the brackets that it is written in. */
+function nameIn(written: string | undefined): string | undefined {
+  return written?.replace(/^\[([\da-f:.]+)\]$/i, "$1") || undefined;
 }
 
 /** The name a client asks the server for: none for addresses, and none where nothing has a name. */

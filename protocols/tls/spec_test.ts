@@ -43,6 +43,9 @@ Deno.test("demandOf() checks servers unless told not to, and clients where there
   assertEquals(connector({}), { certificate: "required", chain: true, name: "host", fingerprints: [] });
   assertEquals(connector({ commonname: "" }).name, undefined);
   assertEquals(connector({ commonname: "other" }).name, "other");
+  for (const name of [{ commonname: "[2001:DB8::1]" }, { address: "[2001:DB8::1]" }, { commonname: "2001:DB8::1" }]) {
+    assertEquals(connector(name).name, "2001:DB8::1");
+  }
   assertEquals(connector({ verify: false }), none);
   assertEquals(connector({}, true), none);
   assertEquals(connector({ verify: true }, true).chain, true);
@@ -52,6 +55,7 @@ Deno.test("demandOf() checks servers unless told not to, and clients where there
   assertEquals(listener({ cafile: "x", verify: false }), none);
   assertEquals(listener({ cafile: "x" }, true), none);
   assertEquals(listener({ cafile: "x", commonname: "boss" }).name, "boss");
+  assertEquals(listener({ cafile: "x", commonname: "[::1]" }).name, "::1");
   const fingerprint = "0".repeat(64);
   const pinned: Demand = { certificate: "required", chain: false, name: undefined, fingerprints: [fingerprint] };
   assertEquals(connector({ fingerprint }), pinned);

@@ -196,7 +196,7 @@ for (const [line, name, option] of absentOptions) {
 }
 
 Deno.test("what the driver does not have is an error before anything listens, and in files too", async () => {
-  const words = ["--announce", "TCP-L:0,fork,bind=127.0.0.1", "TCP:127.0.0.1:1,mss=500"];
+  const words = ["--timeout=60", "--announce", "TCP-L:0,fork,bind=127.0.0.1", "TCP:127.0.0.1:1,mss=500"];
   const { status, log } = await runHere(["--driver=portable", ...words]);
   assertEquals([status, log], [1, `E TCP:127.0.0.1:1: ${lacks('option "mss"')}\n`]);
   const both = "--driver=portable cannot send and receive on one UNIX datagram socket; use --driver=native, -u or -U";
