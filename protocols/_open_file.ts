@@ -148,6 +148,9 @@ interface OpenedFile {
 
 const createMode = 0o666;
 
+/** PIPE_BUF of Linux. */
+const pipeUnitBytes = 4096;
+
 /** Whether the mask matters: nothing else can run while it is set, so what may have to wait is opened without. */
 function masked({ umask, creat }: FileSpec): boolean {
   return umask !== undefined && creat === true;
@@ -211,6 +214,7 @@ async function openNumeric(path: string, spec: FileSpec, access: Access): Promis
   } catch (error) {
     throw failed(`open("${path}", ${names.join("|")})`, error);
   }
+  const unitBytes = spec.nonblock ? unitOf(fs.fstatSync(fd)) : undefined;
   let offset: number | null = null;
   const moved = (count: number) => {
     if (offset !== null) offset += count;
@@ -229,9 +233,11 @@ async function openNumeric(path: string, spec: FileSpec, access: Access): Promis
         )
       ),
     write: (bytes) =>
-      new Promise((resolve, reject) =>
-        fs.write(fd, bytes, 0, bytes.length, offset, (error, count) => error ? reject(error) : resolve(moved(count)))
-      ),
+      unitBytes !== undefined
+        ? writeInUnits(fs.writeSync, fd, bytes, unitBytes)
+        : new Promise((resolve, reject) =>
+          fs.write(fd, bytes, 0, bytes.length, offset, (error, count) => error ? reject(error) : resolve(moved(count)))
+        ),
     close: () => fs.closeSync(fd),
     async place({ seek, seek_cur, seek_end, ftruncate }) {
       try {
@@ -245,6 +251,32 @@ async function openNumeric(path: string, spec: FileSpec, access: Access): Promis
       if (offset !== null && offset < 0) throw failed(`lseek("${path}")`, new Error("Invalid argument"));
     },
   };
+}
+
+/** What a file opened with O_NONBLOCK takes whole or not at all; undefined: one that takes everything. */
+function unitOf(file: { isFile(): boolean; isFIFO(): boolean }): number | undefined {
+  return file.isFile() ? undefined : file.isFIFO() ? pipeUnitBytes : 1;
+}
+
+/**
+ * The runtime writes all of what it is given in as many calls as that takes, and where one of them fails it does not tell
+ * how much had gone: so it gets no more than what one call takes.
+ */
+function writeInUnits(
+  writeSync: (fd: number, bytes: Uint8Array, at: number, length: number) => number,
+  fd: number,
+  bytes: Uint8Array,
+  unitBytes: number,
+): Promise<number> {
+  let written = 0;
+  try {
+    while (written < bytes.length) {
+      written += writeSync(fd, bytes, written, Math.min(unitBytes, bytes.length - written));
+    }
+  } catch (error) {
+    if (written === 0) return Promise.reject(error);
+  }
+  return Promise.resolve(written);
 }
 
 function flagNames(spec: OpenOptions, { read, write }: Access): string[] {

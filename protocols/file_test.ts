@@ -282,6 +282,22 @@ Deno.test("GOPEN with nonblock waits for a named pipe's first writer, and ends w
     stream.abort();
   }));
 
+Deno.test("OPEN with nonblock writes each byte once to a pipe that is full between", () =>
+  inTempFolder(async (folder) => {
+    const path = `${folder}/fifo`;
+    await new Deno.Command("mkfifo", { args: [path] }).output();
+    using pipe = await Deno.open(path, { read: true, write: true });
+    const stream = await start(open, { path, nonblock: true, wronly: true }, "write");
+    // More than a pipe holds.
+    const data = patternBytes(300_000);
+    const writing = stream.write(data);
+    const got = new Uint8Array(data.length);
+    for (let at = 0; at < got.length;) at += (await pipe.read(got.subarray(at)))!;
+    await writing;
+    assertEquals(got.findIndex((byte, at) => byte !== data[at]), -1);
+    stream.abort();
+  }));
+
 Deno.test("GOPEN connects to a UNIX socket, by messages where it has no streams", () =>
   inTempFolder(async (folder) => {
     const path = `${folder}/s`;
