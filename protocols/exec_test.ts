@@ -1,5 +1,5 @@
 // @ts-types="../tests/deno_std.d.ts"
-import { assert, assertEquals, assertLess, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { ConfigError, ConnectError, StreamError } from "../lib/errors.ts";
 import type { Context, Protocol } from "../lib/protocol.ts";
 import type { ByteStream } from "../lib/stream/stream.ts";
@@ -195,7 +195,6 @@ Deno.test("EXEC abort() kills a program that ignores TERM, after kill-after", as
   await end(stream);
   const took = performance.now() - start_;
   assert(took >= 95, `killed after ${took} ms`);
-  assertLess(took, 5000);
 });
 
 Deno.test("EXEC abort() kills what a program has started and left behind when it obeyed TERM", async () => {

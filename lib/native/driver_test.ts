@@ -386,22 +386,26 @@ Deno.test({
 
 nativeTest("lingers for a peer that does not read without holding up anybody else", async (driver) => {
   using descriptors = watchDescriptors();
-  const [near, far] = await pair(driver, { lingerSeconds: 1, sndbuf: 20_000, rcvbuf: 20_000 });
-  const { fd } = handleOf(near);
-  let sent = false;
-  near.write(new Uint8Array(1_000_000)).then(() => sent = true, () => {});
-  const start = performance.now();
-  near.abort();
-  assertEquals(sent, false);
-  let longestMs = 0;
-  for (let last = start; descriptors.open.has(fd);) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    longestMs = Math.max(longestMs, performance.now() - last);
-    last = performance.now();
+  // A close that waits stops the program every time, a busy machine hardly.
+  let longestMs = Infinity;
+  for (let i = 0; i < 4 && longestMs >= 700; i++) {
+    const [near, far] = await pair(driver, { lingerSeconds: 1, sndbuf: 20_000, rcvbuf: 20_000 });
+    const { fd } = handleOf(near);
+    let sent = false;
+    near.write(new Uint8Array(1_000_000)).then(() => sent = true, () => {});
+    const start = performance.now();
+    near.abort();
+    assertEquals(sent, false);
+    longestMs = 0;
+    for (let last = start; descriptors.open.has(fd);) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      longestMs = Math.max(longestMs, performance.now() - last);
+      last = performance.now();
+    }
+    const totalMs = performance.now() - start;
+    far.abort();
+    assert(totalMs > 900, `closed after ${totalMs} ms`);
   }
-  const totalMs = performance.now() - start;
-  far.abort();
-  assert(totalMs > 900, `closed after ${totalMs} ms`);
   assertLess(longestMs, 700, "closing stopped the program");
 });
 

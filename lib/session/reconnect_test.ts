@@ -79,7 +79,7 @@ Deno.test("reconnecting() goes on over new connections after an end and after a 
   assertEquals(textOf(await readBytes(peers[2]!, 2)), "up");
   assertEquals(lines.length, 4);
   assertMatch(lines[0]!, /^W connection to memory lost \(closed by peer\), reconnecting in 0\.01 s \(1\)$/);
-  assertMatch(lines[1]!, /^N connection to memory restored after 0\.\d+ s$/);
+  assertMatch(lines[1]!, /^N connection to memory restored after [\d.]+ s$/);
   assertMatch(lines[2]!, /^W connection to memory lost \(read\(memory\): Connection reset by peer\), reconnecting in/);
   stream.abort();
 });
@@ -167,14 +167,14 @@ Deno.test("reconnecting() counts messages under way as dropped", async () => {
 });
 
 Deno.test("reconnecting() waits between connections that die at once, and grows the wait", async () => {
+  using time = fakeTime();
   const { stream, peers, lines } = bytes({ intervalMs: 20, backoffMs: 1000 });
   const reading = stream.read();
   const start = performance.now();
-  for (let i = 0; i < 5; i++) {
-    await until(() => peers.length === i + 1);
-    peers[i]!.abort();
+  for (let i = 0; i < 6; i++) {
+    while (peers.length <= i) await time.pass(1);
+    if (i < 5) peers[i]!.abort();
   }
-  await until(() => peers.length === 6);
   // 20, 40, 80, 160, 320 ms, each shortened by a fifth at most.
   assert(performance.now() - start >= 0.8 * 620, `only ${performance.now() - start} ms`);
   const numbers = lines.filter((line) => line.startsWith("W")).map((line) => /\((\d+)\)$/.exec(line)![1]);

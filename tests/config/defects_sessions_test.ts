@@ -184,7 +184,7 @@ acceptance("i-27", "the last transform on the way back is connected again like a
     listeners: [listener({ protocol: "TCP", address: "127.0.0.1", port }, {
       destination: "target",
       egress: ["first", "last"],
-      retry: { retry_on: "always", num_retries: 50, timeout: 100 },
+      retry: { retry_on: "always", num_retries: 1000, timeout: 100 },
     })],
     clusters: Object.entries(stages).map(([name, { port }]) => tcp(name, port)),
   });

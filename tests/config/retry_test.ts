@@ -53,7 +53,7 @@ for (
 ) {
   const fate = late ? "waits for an upstream that comes late" : "does not wait for an upstream";
   acceptance("retry", `${retry_on} ${fate}`, async (run) => {
-    const { backend, port, service, end } = await begin(run, { retry_on, num_retries: 50, timeout: 100 });
+    const { backend, port, service, end } = await begin(run, { retry_on, num_retries: 1000, timeout: 100 });
     await backend.stop();
     const peer = await connect(run, { tcp: port });
     if (!late) {
@@ -77,7 +77,7 @@ for (
   ] as const
 ) {
   acceptance("retry", `${retry_on} ${back ? "survives" : "ends with"} the loss of the upstream`, async (run) => {
-    const { backend, port, service } = await begin(run, { retry_on, num_retries: 50, timeout: 100 });
+    const { backend, port, service } = await begin(run, { retry_on, num_retries: 1000, timeout: 100 });
     const peer = await connect(run, { tcp: port });
     await echoes(peer, "one");
     await backend.stop();

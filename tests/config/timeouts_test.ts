@@ -94,21 +94,24 @@ acceptance("connect timeout", "holds for every attempt", async (run) => {
 
 for (
   const [where, times] of [
-    ["a route", { route: { idle_timeout: 400 } }],
-    ["a cluster", { cluster: { idle_timeout: "400ms" } }],
-    ["a listener", { listener: { options: { idle_timeout: "400ms" } } }],
-    ["a route, which goes before the cluster", { route: { idle_timeout: 400 }, cluster: { idle_timeout: 1 } }],
+    ["a route", { route: { idle_timeout: 2000 } }],
+    ["a cluster", { cluster: { idle_timeout: "2s" } }],
+    ["a listener", { listener: { options: { idle_timeout: "2s" } } }],
+    ["a route, which goes before the cluster", { route: { idle_timeout: 2000 }, cluster: { idle_timeout: 1 } }],
   ] as [string, Times][]
 ) {
   acceptance("idle timeout", `of ${where} ends a silent session, and only that`, async (run) => {
     const { port, ended } = await gateway(run, new Backend(run, echo).port, times);
     const peer = await connect(run, { tcp: port });
     const start = performance.now();
-    while (performance.now() < start + 900) await echoes(peer, "alive");
-    const silent = performance.now();
+    let last = start;
+    while (last < start + 2500) {
+      last = performance.now();
+      await echoes(peer, "alive");
+    }
     await peer.rest().catch(() => {});
-    const took = performance.now() - silent;
-    assert(took > 300 && took < 10_000, `${took} ms`);
+    const took = performance.now() - last;
+    assert(took >= 1990, `${took} ms`);
     assertEquals((await ended()).reason, "idle");
   });
 }
@@ -122,8 +125,10 @@ for (
   ] as [string, Times][]
 ) {
   acceptance("half-close timeout", `of ${where} ends a session whose other side does not end`, async (run) => {
+    let answering = Infinity;
     const backend = new Backend(run, async (peer) => {
       assertEquals(await peer.restText(), "question");
+      answering = performance.now();
       await peer.send("answer");
       // Never ends by itself.
       await peer.conn.write(new Uint8Array(0));
@@ -134,10 +139,9 @@ for (
     await peer.send("question");
     await peer.endWrite();
     assertEquals(await peer.text(6), "answer");
-    const answered = performance.now();
     assertEquals((await peer.rest()).length, 0);
-    const took = performance.now() - answered;
-    assert(took > 300 && took < 10_000, `${took} ms`);
+    const took = performance.now() - answering;
+    assert(took >= 390, `${took} ms`);
     assertEquals((await ended()).reason, "eof");
   });
 }
@@ -189,7 +193,7 @@ for (
 
 acceptance("track", "shows a session for a while after its end", async (run) => {
   const { port, service, ended } = await gateway(run, new Backend(run, echo).port, {
-    listener: { options: { track: 2 } },
+    listener: { options: { track: 4 } },
   });
   const peer = await connect(run, { tcp: port });
   await echoes(peer, "x");

@@ -30,6 +30,11 @@ function filledIn(expr: string): string {
   return expr.replaceAll("$__rate_interval", "10s").replaceAll(/\$(listener|cluster)\b/g, ".*");
 }
 
+interface Target {
+  readonly health: string;
+  readonly lastError: string;
+}
+
 interface Answer {
   readonly status: string;
   readonly error?: string;
@@ -49,11 +54,11 @@ async function values(port: number, query: string): Promise<readonly number[]> {
   return result.map(({ value }) => Number(value[1]));
 }
 
-/** Starts one that scrapes `target` every half second. */
+/** Starts one that scrapes `target` every second. */
 async function startPrometheus(run: Run, target: number): Promise<number> {
   const port = run.port();
   const config = {
-    global: { scrape_interval: "500ms", scrape_timeout: "400ms" },
+    global: { scrape_interval: "1s", scrape_timeout: "1s" },
     scrape_configs: [{ job_name: "l7mp", static_configs: [{ targets: [`127.0.0.1:${target}`] }] }],
   };
   await Deno.writeTextFile(run.path("prometheus.yml"), JSON.stringify(config));
@@ -121,22 +126,23 @@ acceptance("interop", "Prometheus takes what it scrapes, and the dashboard's que
   const { load, metrics } = await startLoaded(run);
   await using _load = load;
   const port = await startPrometheus(run, metrics);
-  await eventually("the target to be up", async () => (await values(port, "up"))[0] === 1, { deadlineMs: 30_000 });
-  const targets = await ask(port, "targets");
-  const [{ lastError }] = (targets.data as { activeTargets: { lastError: string }[] }).activeTargets as [never] as [
-    { lastError: string },
-  ];
-  assertEquals(lastError, "");
+  // One scrape may come too late on a busy machine, the next one does not.
+  const soon = (what: string, probe: () => Promise<boolean>) => eventually(what, probe, { deadlineMs: 60_000 });
+  await soon("a scrape without a fault", async () => {
+    const { activeTargets } = (await ask(port, "targets")).data as { activeTargets: Target[] };
+    return activeTargets.every(({ health, lastError }) => health === "up" && lastError === "");
+  });
   // Rates want two scrapes with something between them.
-  await eventually("a rate", async () => {
+  await soon("a rate", async () => {
     const [rate] = await values(port, 'rate(l7mp_sessions_total{listener="front",reason="eof"}[10s])');
     return rate !== undefined && rate > 0;
-  }, { deadlineMs: 30_000 });
+  });
   const queries = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })));
   assertGreater(queries.length, 30);
   for (const { title, expr } of queries) {
-    const found = await values(port, filledIn(expr));
-    assertNotEquals(found.length, 0, `panel "${title}" shows nothing: ${expr}`);
+    await soon(`panel "${title}" to show something: ${expr}`, async () => {
+      return (await values(port, filledIn(expr))).length > 0;
+    });
   }
   for (const { name, query } of dashboard.templating.list) {
     const text = typeof query === "string" ? query : query.query;
@@ -153,15 +159,23 @@ acceptance("interop", "what Prometheus computes is what happened", async (run) =
   const port = await startPrometheus(run, metrics);
   const query = (text: string) => values(port, text).then(([value = NaN]) => value);
   await eventually("sessions", async () => await query('l7mp_sessions_total{listener="front",reason="eof"}') > 20, {
-    deadlineMs: 30_000,
+    deadlineMs: 60_000,
   });
   // Every session of front is one of echo, and moves 1000 bytes each way.
   const per =
     'increase(l7mp_listener_bytes_total{listener="front",direction="rtl"}[1m]) / ignoring (direction, reason) ' +
     'increase(l7mp_sessions_total{listener="front",reason="eof"}[1m])';
-  await eventually("1000 bytes a session", async () => Math.abs(await query(per) - 1000) < 100, { deadlineMs: 30_000 });
-  assertEquals(await query("changes(process_start_time_seconds[1m])"), 0);
-  assertGreater(await query('l7mp_rejected_total{listener="web",reason="denied"}'), 0);
-  const retried = await query('l7mp_retries_total{cluster="nobody"} / on () l7mp_sessions_total{listener="broken"}');
-  assertEquals(Math.abs(retried - 1) < 0.1, true, `${retried} retries a session`);
+  const becomes = (what: string, text: string, right: (value: number) => boolean) => {
+    let value = NaN;
+    return eventually(what, async () => right(value = await query(text)), {
+      deadlineMs: 60_000,
+      details: () => `it is ${value}`,
+    });
+  };
+  await becomes("1000 bytes a session", per, (bytes) => Math.abs(bytes - 1000) < 100);
+  await becomes("no restart", "changes(process_start_time_seconds[1m])", (changes) => changes === 0);
+  await becomes("denials", 'l7mp_rejected_total{listener="web",reason="denied"}', (count) => count > 0);
+  // Of those under way the retry is counted already.
+  const retries = 'l7mp_retries_total{cluster="nobody"} / on () l7mp_sessions_total{listener="broken"}';
+  await becomes("one retry a session", retries, (ratio) => Math.abs(ratio - 1) < 0.1);
 }, { skip: noPrometheus });

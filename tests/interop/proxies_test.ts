@@ -2,6 +2,7 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertMatch } from "@std/assert";
+import { answered } from "../e2e/answered.ts";
 import { acceptance, type Program, type Run, versionOf } from "../e2e/harness.ts";
 import { connect, echo, serveStreams, serveWebSockets } from "../e2e/peers.ts";
 
@@ -46,7 +47,7 @@ async function serveTinyproxy(run: Run): Promise<number> {
 acceptance("interop", "PROXY through tinyproxy with a password", async (run) => {
   const [proxy, target] = [await serveTinyproxy(run), echoServer(run)];
   const address = `PROXY:127.0.0.1:127.0.0.1:${target},proxyport=${proxy},proxyauth=u:secret,shut-none`;
-  assertEquals(await run.out(["-", address], { input: "hello\n" }), "hello\n");
+  assertEquals(await answered(run, ["-", address], "hello\n"), "hello\n");
 }, { skip: noTinyproxy });
 
 acceptance("interop", "tinyproxy's refusals are told: no password, a wrong one, nobody there", async (run) => {
@@ -144,7 +145,7 @@ acceptance("interop", "Dante's refusals are told: a wrong password, no password,
 acceptance("interop", "a chain of tinyproxy and Dante", async (run) => {
   const [http, socks, target] = [await serveTinyproxy(run), await serveDante(run), echoServer(run)];
   const via = `via=http://u:secret@127.0.0.1:${http},via=socks5://alice:sesame@127.0.0.1:${socks}`;
-  assertEquals(await run.out(["-", `TCP:localhost:${target},${via},shut-none`], { input: "both\n" }), "both\n");
+  assertEquals(await answered(run, ["-", `TCP:localhost:${target},${via},shut-none`], "both\n"), "both\n");
 }, { skip: noTinyproxy ?? noDanted });
 
 async function serveHaproxy(run: Run, port: number, rules: readonly string[]): Promise<void> {

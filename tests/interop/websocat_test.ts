@@ -2,6 +2,7 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
+import { answered } from "../e2e/answered.ts";
 import { acceptance, eventually, type Program, versionOf } from "../e2e/harness.ts";
 import { echo, serveStreams } from "../e2e/peers.ts";
 
@@ -52,8 +53,7 @@ acceptance("interop", "websocat's mirror answers each message of a chain of UDP 
   const udp = run.port();
   await run.serve(["-b", `ws-l:127.0.0.1:${port}`, "mirror:"], { tcp: port }, { program: websocat, stderr: "any" });
   await run.serve([`udp-l:${udp},fork`, `ws:127.0.0.1:${port}`], { udp });
-  const out = await run.out(["-", `UDP:127.0.0.1:${udp}`], { input: "ping" });
-  assertEquals(out, "ping");
+  assertEquals(await answered(run, ["-", `UDP:127.0.0.1:${udp}`], "ping"), "ping");
 }, { skip });
 
 acceptance("interop", "a close of websocat's server ends the client in order", async (run) => {
