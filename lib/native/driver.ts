@@ -1,6 +1,7 @@
 /** The native driver: Linux's own sockets through libc. */
 import type { Driver } from "../driver.ts";
 import { ConfigError } from "../errors.ts";
+import { BacklogQueue } from "../portable/backlog_queue.ts";
 import { resolve } from "../resolve.ts";
 import { accountNumber } from "./account.ts";
 import { BufferPool } from "./buffer_pool.ts";
@@ -29,6 +30,7 @@ export function openNativeDriver(): Driver {
     reactor: new Reactor(),
     pool: new BufferPool(),
     arena: () => arena ??= new DatagramArena(),
+    backlogs: new BacklogQueue(),
     unwatched,
   };
   return {

@@ -1,4 +1,5 @@
 /** What the sockets of one driver share. */
+import type { BacklogQueue } from "../portable/backlog_queue.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { DatagramArena } from "./datagram_arena.ts";
 import type { Reactor } from "./reactor.ts";
@@ -14,6 +15,7 @@ export interface Shared {
   readonly pool: BufferPool;
   /** Made when the first datagram socket opens. */
   readonly arena: () => DatagramArena;
+  readonly backlogs: BacklogQueue;
   /** What the driver's `close` releases beside everything that is watched. */
   readonly unwatched: Set<Unwatched>;
 }

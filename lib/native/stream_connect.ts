@@ -2,7 +2,6 @@
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import type { BoundPath } from "../portable/unix_path.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
-import { sleep } from "../stream/timer.ts";
 import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";
 import { connectError, EAGAIN, ECANCELED, ECONNREFUSED, EINPROGRESS, EINTR } from "./errno.ts";
@@ -12,9 +11,6 @@ import type { Shared } from "./shared.ts";
 import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { bindSocket, localAddress, openSocket, peerAddress } from "./socket.ts";
 import { setStreamOptions, socketError } from "./socket_options.ts";
-
-/** How often a UNIX socket whose backlog is full is tried again: the system tells nobody when there is room. */
-const backlogRetryMs = 5;
 
 export type ConnectOptions = StreamSocketOptions & { local?: SocketAddress; localPath?: PathOptions };
 
@@ -72,21 +68,31 @@ async function connectSocket(
   signal: AbortSignal,
   shared: Shared,
 ): Promise<void> {
-  while (true) {
-    if (libc.connect(fd, target, target.length) === 0) return;
+  const attempt = () => startConnecting(fd, target, remote);
+  let state = attempt();
+  // A socket with a path is connected at once, or its backlog is full.
+  if (!state && remote.family === "unix") state = await shared.backlogs.enter(remote.path, attempt, signal);
+  if (state === "connected") return;
+  await connected(fd, signal, shared);
+  const late = socketError(fd);
+  if (late !== 0) throw connectError("connect", formatAddress(remote), late);
+}
+
+/** Undefined where there is no room for now. Throws a `ConnectError`. */
+function startConnecting(
+  fd: number,
+  target: Uint8Array<ArrayBuffer>,
+  remote: SocketAddress,
+): "connected" | "connecting" | undefined {
+  for (;;) {
+    if (libc.connect(fd, target, target.length) === 0) return "connected";
     const error = errno();
-    if (error === EINPROGRESS) {
-      await connected(fd, signal, shared);
-      const late = socketError(fd);
-      if (late !== 0) throw connectError("connect", formatAddress(remote), late);
-      return;
-    }
-    if (error === EAGAIN && remote.family === "unix") await sleep(backlogRetryMs, signal);
-    else if (error !== EINTR) {
-      const dead = remote.family === "unix" && error === ECONNREFUSED && !remote.path.startsWith("@");
-      const advice = dead ? " (nobody listens; stale socket file?)" : "";
-      throw connectError("connect", formatAddress(remote), error, advice);
-    }
+    if (error === EINPROGRESS) return "connecting";
+    if (error === EAGAIN && remote.family === "unix") return undefined;
+    if (error === EINTR) continue;
+    const dead = remote.family === "unix" && error === ECONNREFUSED && !remote.path.startsWith("@");
+    const advice = dead ? " (nobody listens; stale socket file?)" : "";
+    throw connectError("connect", formatAddress(remote), error, advice);
   }
 }
 

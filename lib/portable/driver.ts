@@ -2,6 +2,7 @@
 import type { Driver } from "../driver.ts";
 import { resolve } from "../resolve.ts";
 import { accountNumber } from "./account.ts";
+import { BacklogQueue } from "./backlog_queue.ts";
 import { openDatagram } from "./datagram_socket.ts";
 import { adoptDescriptor, descriptorAccess, descriptorKind, mkfifo } from "./descriptor.ts";
 import { listenStream } from "./listener.ts";
@@ -17,10 +18,11 @@ import { connectStream } from "./stream_connect.ts";
  */
 export function openPortableDriver(): Driver {
   const owned: OwnedSet = new Set();
+  const backlogs = new BacklogQueue();
   return {
     name: "portable",
     refuse,
-    connectStream: (remote, options, signal) => connectStream(remote, options, signal, owned),
+    connectStream: (remote, options, signal) => connectStream(remote, options, signal, owned, backlogs),
     listenStream: (local, options) => listenStream(local, options, owned),
     openDatagram: (target, options) => openDatagram(target, options, owned),
     resolve,

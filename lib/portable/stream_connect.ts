@@ -1,16 +1,13 @@
 /** Connecting a stream socket through the runtime. */
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
-import { sleep } from "../stream/timer.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
+import type { BacklogQueue } from "./backlog_queue.ts";
 import { ByteSocket } from "./byte_socket.ts";
 import { connectError } from "./errors.ts";
 import { connectFrom } from "./node_socket.ts";
 import type { OwnedSet } from "./owned.ts";
 import { refuse, refuseV6only, unavailable } from "./refusals.ts";
-
-/** How often a UNIX socket whose backlog is full is tried again: the system tells nobody when there is room. */
-const backlogRetryMs = 5;
 
 /** As `Driver.connectStream`. */
 export async function connectStream(
@@ -18,11 +15,12 @@ export async function connectStream(
   options: StreamSocketOptions & { local?: SocketAddress; localPath?: PathOptions },
   signal: AbortSignal,
   owned: OwnedSet,
+  backlogs: BacklogQueue,
 ): Promise<ByteStream> {
   signal.throwIfAborted();
   refuse("connect", options);
   refuseV6only(options.v6only, remote.family);
-  if (remote.family === "unix") return await connectUnix(remote, signal, owned);
+  if (remote.family === "unix") return await connectUnix(remote, signal, owned, backlogs);
   if (options.local) {
     if (options.local.family === "unix") throw unavailable('option "bind" with a path');
     return await connectFrom(options.local, remote, options, signal, owned);
@@ -49,9 +47,11 @@ async function connectUnix(
   remote: SocketAddress & { family: "unix" },
   signal: AbortSignal,
   owned: OwnedSet,
+  backlogs: BacklogQueue,
 ): Promise<ByteStream> {
   const path = runtimePath(remote.path);
-  const conn = await dial(path, signal).catch((error) => {
+  const attempt = () => dial(path);
+  const conn = await attempt().then((conn) => conn ?? backlogs.enter(path, attempt, signal)).catch((error) => {
     signal.throwIfAborted();
     const dead = error instanceof Deno.errors.ConnectionRefused && !remote.path.startsWith("@");
     throw connectError("connect", remote, error, dead ? " (nobody listens; stale socket file?)" : "");
@@ -70,15 +70,13 @@ async function connectUnix(
   return new ByteSocket(conn, info, owned);
 }
 
-/** Connects, as soon as there is room in the listener's backlog. */
-async function dial(path: string, signal: AbortSignal): Promise<Deno.UnixConn> {
-  for (;;) {
-    try {
-      return await Deno.connect({ transport: "unix", path });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-      await sleep(backlogRetryMs, signal);
-    }
+/** Undefined where there is no room in the listener's backlog. */
+async function dial(path: string): Promise<Deno.UnixConn | undefined> {
+  try {
+    return await Deno.connect({ transport: "unix", path });
+  } catch (error) {
+    if (error instanceof Deno.errors.WouldBlock) return undefined;
+    throw error;
   }
 }
 
