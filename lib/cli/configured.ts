@@ -9,11 +9,11 @@ import type { Registry } from "../protocol.ts";
 import type { Proxy } from "../proxy.ts";
 import { type ServedListener, servePlanned } from "../session/way.ts";
 import { AccessLog, readAccessFormat } from "./access_log.ts";
+import { documentOf } from "./addresses.ts";
 import { accessSettings, applyProcessSettings, type LogSettings, logSettings } from "./admin_settings.ts";
 import type { Arguments } from "./arguments.ts";
 import { type ControlAddress, readControlAddress } from "./control_address.ts";
 import type { Host } from "./host.ts";
-import { documentOf } from "./run.ts";
 import { type Outlets, serveUntilEnd, type Service } from "./serve.ts";
 import { version } from "./version.ts";
 

@@ -1,6 +1,4 @@
 /** The program from its arguments to its exit status. */
-import type { Document } from "../config/document.ts";
-import type { Plan } from "../config/plan.ts";
 import { ConfigError, L7mpError } from "../errors.ts";
 import { Log, type LogOptions } from "../log.ts";
 import type { Registry } from "../protocol.ts";
@@ -117,63 +115,10 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
   if (given.config.length > 0 || served || given.mode === "run" && given.words.some(isPrometheus)) {
     return await (await import("./configured.ts")).runConfigured(given, registry, host, outlets);
   }
-  const document = await documentOf(given, registry);
-  const { planDocument } = await import("../config/planner.ts");
-  const plan = planDocument(document, registry);
-  for (const { level, message } of plan.warnings) outlets.log[level]("plan.warning", message);
-  if (given.used.length > 0) {
-    for (const name of (await import("./unused_options.ts")).unusedOptions(given, plan)) {
-      outlets.log.warn("option.ignored", `option ${name} has no effect here`);
-    }
-  }
-  switch (given.mode) {
-    case "check":
-      await checkDrivers(plan, given, outlets);
-      return 0;
-    case "plan": {
-      const { printDocument } = await import("../config/printer.ts");
-      const { planFormat: format, showSecrets } = given;
-      host.print(await printDocument(document, registry, { format, showSecrets }));
-      return 0;
-    }
-    case "run":
-      return await (await import("./serve.ts")).serve(plan, given, outlets, registry.environment);
-  }
-}
-
-/** Throws a `ConfigError` for an option that the chosen driver does not have. */
-async function checkDrivers({ listeners }: Plan, { driver: choice }: Arguments, { log }: Outlets): Promise<void> {
-  const driver = await (await import("./choose_driver.ts")).chooseDriver(choice, log);
-  const { checkDriver } = await import("../session/check_driver.ts");
-  for (const { endpoint, target } of listeners) for (const one of [endpoint, target]) checkDriver(one, driver);
-  await driver.close();
+  return await (await import("./addresses.ts")).runAddresses(given, registry, host, outlets);
 }
 
 /** Metrics are counted only where somebody can ask for them. */
 function isPrometheus(word: string): boolean {
   return /^prometheus\b/i.test(word);
-}
-
-/** The document that the addresses of the command line stand for. Throws `ConfigError`. */
-export async function documentOf(given: Arguments, registry: Registry): Promise<Document> {
-  const { documentFromWords } = await import("../config/pair.ts");
-  const addresses = given.server === undefined ? given.words : [serverWord(given.server), ...given.words];
-  const { tail, session, admin, ipVersion, listenIpVersion, compatSocat, via, http } = given;
-  const { messageType } = http;
-  const compat = compatSocat ? "socat" : undefined;
-  // A run tells every endpoint of these, those of files too; a plan has to say them.
-  const said = given.mode === "plan" ? { ...http, insecure: given.insecure } : {};
-  const options = { ...said, session, admin, ipVersion, listenIpVersion, compat, via, messageType } as const;
-  const document = documentFromWords({ addresses, tail }, registry, options);
-  const { nul, strict } = given.lines;
-  if (!nul && !strict) return document;
-  const { withLineOptions } = await import("../config/line_options.ts");
-  return withLineOptions(document, given.lines);
-}
-
-/** The address that `--server` stands for: for many callers, from this machine unless a host is named. */
-function serverWord(text: string): string {
-  const [place, ...options] = text.split(",");
-  const port = /^:?(\d+(?:\/.*)?)$/.exec(place!)?.[1];
-  return [`WS-LISTEN:${port === undefined ? place : `127.0.0.1:${port}`}`, "fork", ...options].join(",");
 }

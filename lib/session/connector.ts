@@ -4,14 +4,11 @@ import { ConnectError, systemFault } from "../errors.ts";
 import type { Context } from "../protocol.ts";
 import { dual } from "../stream/dual.ts";
 import type { Stream, StreamInfo, StreamKind } from "../stream/stream.ts";
-import { forEachMessage } from "./each_message.ts";
 import { LinkedAbort } from "./linked_abort.ts";
 import { connect, isBare, withEndOfReading } from "./open.ts";
-import { reconnecting } from "./reconnect.ts";
 import { retryOf, withRetry } from "./retry.ts";
 import { firstPeer } from "./one_peer.ts";
 import type { Stage } from "./stage.ts";
-import { waitForData } from "./wait_for_data.ts";
 import { type Choice, fixedUpstream, type Upstream } from "./way.ts";
 
 /**
@@ -48,8 +45,11 @@ async function openLateOrNow(upstream: Upstream, retry: Retry, context: Context,
   const { maxMessageBytes, log } = context;
   // Sessions end such a stream by `abort`, so only its own signal counts.
   const open = (signal: AbortSignal) => openKept(upstream, retry, { ...context, signal }, stage);
-  if (foreachmsg) return forEachMessage({ name, open, maxMessageBytes, log });
-  if (shape && waitfordata) return waitForData(shape.kind as StreamKind, infoBefore(shape), open);
+  if (foreachmsg) return (await import("./each_message.ts")).forEachMessage({ name, open, maxMessageBytes, log });
+  if (shape && waitfordata) {
+    const { waitForData } = await import("./wait_for_data.ts");
+    return waitForData(shape.kind as StreamKind, infoBefore(shape), open);
+  }
   return await openKept(upstream, retry, context, stage);
 }
 
@@ -64,8 +64,11 @@ async function openKept(upstream: Upstream, retry: Retry, context: Context, stag
   const timeoutMs = upstream.connectTimeoutMs ?? retry.timeoutMs;
   const once = (signal: AbortSignal) => openOnce(upstream, { ...context, signal }, timeoutMs, stage);
   const { signal, log, direction } = context;
-  const stream = await withRetry(() => once(signal), retry, signal, log, stage);
-  if (!retry.reconnect || retry.reconnect.count === 0 || stream.info.answer || isSingular(upstream)) return stream;
+  const open = () => withRetry(() => once(signal), retry, signal, log, stage);
+  if (!retry.reconnect || retry.reconnect.count === 0 || isSingular(upstream)) return await open();
+  const { reconnecting } = await import("./reconnect.ts");
+  const stream = await open();
+  if (stream.info.answer) return stream;
   return reconnecting(stream, { policy: { ...retry, ...retry.reconnect }, open: once, direction, log, events: stage });
 }
 

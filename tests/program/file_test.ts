@@ -2,12 +2,12 @@
 // file and back.
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
+import { documentOf } from "../../lib/cli/addresses.ts";
 import { type Arguments, readArguments } from "../../lib/cli/arguments.ts";
 import { catalog } from "../../lib/cli/catalog.ts";
 import { exampleOf, overlayExample } from "../../lib/cli/examples.ts";
 import { globalOptions } from "../../lib/cli/options.ts";
 import { overlayEntries } from "../../lib/cli/overlays.ts";
-import { documentOf } from "../../lib/cli/run.ts";
 import { printAddress } from "../../lib/config/address_printer.ts";
 import type { InlineListener } from "../../lib/config/document.ts";
 import type { ParsedAddress } from "../../lib/config/endpoint_parser.ts";
