@@ -44,6 +44,8 @@ Deno.test("who gives up waiting for a backlog, or fails, leaves the turn to the 
   const reason = new Error("enough");
   controller.abort(reason);
   assertStrictEquals(await second, reason);
+  // Whoever thinks it is its turn has asked by then.
+  await new Promise((resolve) => setTimeout(resolve));
   assertEquals([asked, entered], [["first"], []]);
   room.add("first fails");
   assertEquals((await first.catch((error) => error)).message, "refused");

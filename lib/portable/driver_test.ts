@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Driver, Packet } from "../driver.ts";
 import { ConfigError, ConnectError, StreamError } from "../errors.ts";
-import type { SocketAddress } from "../stream/stream.ts";
+import { formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { bytesOf, readAll, readBytes, textOf } from "../../tests/support/streams.ts";
 import { openPortableDriver } from "./driver.ts";
 
@@ -50,6 +50,37 @@ Deno.test("openPortableDriver() refuses stream options the runtime lacks, naming
       ConfigError,
       '"bind"',
     );
+  }));
+
+Deno.test("openPortableDriver() calls a connection reset that was so before its addresses were asked for", () =>
+  withDriver(async (driver) => {
+    const { connect } = Deno;
+    const reset = () => Promise.reject(new Deno.errors.NotConnected("Transport endpoint is not connected"));
+    Deno.connect = reset as typeof connect;
+    try {
+      const remote: SocketAddress = { family: "inet", host: "127.0.0.1", port: 7 };
+      const error = await assertRejects(() => driver.connectStream(remote, {}, never), ConnectError);
+      assertEquals([error.message, error.code, error.retryable], [
+        "connect(AF=2 127.0.0.1:7): Connection reset by peer",
+        "ECONNRESET",
+        true,
+      ]);
+    } finally {
+      Deno.connect = connect;
+    }
+  }));
+
+Deno.test("openPortableDriver() names a connection from a local address as any other", () =>
+  withDriver(async (driver) => {
+    for (const host of ["127.0.0.1", "::1"]) {
+      const family = host === "::1" ? "inet6" : "inet";
+      const listener = await driver.listenStream({ family, host, port: 0 }, { backlog: 1 });
+      const local: SocketAddress = { family, host, port: 0 };
+      const stream = await driver.connectStream(listener.local, { local }, never);
+      assertEquals(stream.info.name, formatAddress(listener.local));
+      stream.abort();
+      listener.close();
+    }
   }));
 
 Deno.test("openPortableDriver() resets a connection that was made from a local address", () =>

@@ -2,9 +2,12 @@
 import { ConfigError, ConnectError, StreamError, systemFault } from "../errors.ts";
 import { formatAddress, type SocketAddress } from "../stream/stream.ts";
 
+const reset = { code: "ECONNRESET", text: "Connection reset by peer" };
+
 /** `connect(AF=2 127.0.0.1:1): Connection refused`. */
 export function connectError(call: string, address: SocketAddress, error: unknown, advice = ""): ConnectError {
-  const { code, text } = systemFault(error);
+  // The runtime asks a new connection for its addresses, and one that has been reset has none any more.
+  const { code, text } = error instanceof Deno.errors.NotConnected ? reset : systemFault(error);
   return new ConnectError(`${call}(${formatAddress(address)}): ${text}${advice}`, { code, cause: error });
 }
 

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { AbortGate } from "../stream/abort_gate.ts";
 import { delegateBytes } from "../stream/delegate.ts";
 import { fromDuplex } from "../stream/duplex.ts";
-import type { ByteStream, SocketAddress, StreamInfo } from "../stream/stream.ts";
+import { type ByteStream, formatAddress, type SocketAddress, type StreamInfo } from "../stream/stream.ts";
 import { connectError } from "./errors.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 
@@ -43,13 +43,16 @@ export async function connectFrom(
       reject(connectError(call, call === "bind" ? local : remote, describeNodeError(error)));
     });
   });
-  const name = `AF=${remote.family === "inet" ? 2 : 10} ${socket.remoteAddress}:${socket.remotePort}`;
   const bound: SocketAddress = {
     ...local,
     host: socket.localAddress ?? local.host,
     port: socket.localPort ?? local.port,
   };
-  return streamOf(socket, { protocol: "TCP", name, local: bound, remote, halfCloses: true }, owned);
+  return streamOf(
+    socket,
+    { protocol: "TCP", name: formatAddress(remote), local: bound, remote, halfCloses: true },
+    owned,
+  );
 }
 
 /** A socket or pipe that was open before us. The descriptor is closed with the stream. */
