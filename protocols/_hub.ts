@@ -30,6 +30,10 @@ class Shared {
   readonly #turns = new Turns();
   readonly #onGone: (gone: Shared) => void;
   #stream: Stream | undefined;
+  /** The connection has ended, or nobody uses it any more. */
+  #over = false;
+  /** Of what the connection could not keep or send: what somebody said to it. The rest is lost to all. */
+  #unsaid = 0;
 
   constructor(open: Open, context: Context, onGone: (gone: Shared) => void) {
     this.#onGone = onGone;
@@ -77,6 +81,7 @@ class Shared {
 
   #leave(queue: MemberQueue<Datagram>): void {
     if (!this.#members.delete(queue) || this.#members.size > 0) return;
+    this.#over = true;
     this.#onGone(this);
     this.#unwanted.abort();
     this.#stream?.abort();
@@ -100,6 +105,7 @@ class Shared {
     } catch (error) {
       failure = error;
     }
+    this.#over = true;
     this.#onGone(this);
     for (const queue of this.#members) queue.end(failure);
   }
@@ -108,15 +114,31 @@ class Shared {
     const { info } = stream;
     const gate = new AbortGate(info.name);
     let ended = false;
+    let unsaid = 0;
+    const lostToAll = () => (stream.dropped ?? 0) - this.#unsaid;
+    const lostBefore = lostToAll();
+    const dropped = () => queue.dropped + unsaid + lostToAll() - lostBefore;
+    let droppedAtLast: number | undefined;
     const say = async (give: () => Promise<void>) => {
       gate.check();
       if (ended) throw new StreamError(`write(${info.name}): Broken pipe`, { code: "EPIPE" });
       await gate.race(this.#turns.take(async () => {
-        if (!gate.aborted) await give();
+        if (gate.aborted) return;
+        const before = stream.dropped ?? 0;
+        try {
+          await give();
+        } finally {
+          const lost = (stream.dropped ?? 0) - before;
+          unsaid += lost;
+          this.#unsaid += lost;
+        }
       }));
     };
     const common = {
       info,
+      finished: async () => {
+        if (this.#over) await stream.finished?.();
+      },
       async closeWrite(ending?: Ending) {
         gate.check();
         ended = true;
@@ -126,6 +148,7 @@ class Shared {
       abort: (reason?: unknown) => {
         if (!gate.abort(reason)) return;
         this.#leave(queue);
+        droppedAtLast = dropped();
         queue.fail(reason ?? new StreamError(`read(${info.name}): stream is closed`, { code: "CLOSED" }));
       },
     };
@@ -135,8 +158,12 @@ class Shared {
         ...common,
         maxDatagramBytes: stream.maxDatagramBytes,
         takesText: stream.takesText,
+        staysOpen: stream.staysOpen,
+        get ending() {
+          return stream.ending;
+        },
         get dropped() {
-          return queue.dropped;
+          return droppedAtLast ?? dropped();
         },
         receive: () => queue.take(),
         send: (batch) => say(() => stream.send(batch.map(copy))),
@@ -147,8 +174,11 @@ class Shared {
     return {
       kind: "byte",
       ...common,
+      get ending() {
+        return stream.ending;
+      },
       get dropped() {
-        return queue.dropped;
+        return droppedAtLast ?? dropped();
       },
       async read() {
         gate.check();

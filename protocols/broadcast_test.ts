@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { ConfigError, ConnectError, StreamError } from "../lib/errors.ts";
 import type { Context } from "../lib/protocol.ts";
 import { start } from "../lib/stream/_test_relay.ts";
+import { delegateDatagrams } from "../lib/stream/delegate.ts";
 import { bytePair, datagramPair } from "../lib/stream/memory.ts";
 import type { ByteStream, DatagramStream, Stream } from "../lib/stream/stream.ts";
 import { testContext } from "../tests/support/context.ts";
@@ -17,16 +18,19 @@ function address<S extends Stream>(pair: () => [S, S], settings: Record<string, 
   const peers: S[] = [];
   const contexts: Context[] = [];
   let opening: Promise<unknown> = Promise.resolve();
+  let change = (stream: S) => stream;
   const open = async (context: Context) => {
     contexts.push(context);
     await opening;
     const [peer, stream] = pair();
     peers.push(peer);
-    return stream;
+    return change(stream);
   };
   return {
     peers,
     contexts,
+    /** What the connections are from now on. */
+    change: (to: (stream: S) => S) => void (change = to),
     openAfter: (promise: Promise<unknown>) => void (opening = promise),
     join: (changes: Partial<Context> = {}) =>
       broadcast.share!(open, spec, testContext({ shared, ...changes })) as Promise<S>,
@@ -127,6 +131,48 @@ Deno.test("broadcast: counts what a slow session loses of bytes, too, and its re
   ]);
   assertEquals([heard, dropped, quick.dropped], ["01", 8, 0]);
   quick.abort();
+});
+
+Deno.test("broadcast: what cannot be sent is its speaker's loss, what cannot be kept is everybody's who is there", async () => {
+  let dropped = 0;
+  const { peers, join, change } = address<DatagramStream>(datagramPair);
+  const message = [{ data: bytesOf("x") }];
+  const send = async (batch: readonly unknown[]) => void (dropped += batch.length);
+  change((stream) => Object.defineProperty(delegateDatagrams(stream, { send }), "dropped", { get: () => dropped }));
+  const a = await join();
+  dropped += 10;
+  const b = await join();
+  await a.send(message);
+  dropped += 100;
+  await b.send([...message, ...message]);
+  assertEquals([a.dropped, b.dropped], [111, 102]);
+  b.abort();
+  dropped += 1000;
+  assertEquals([a.dropped, b.dropped], [1111, 102]);
+  a.abort();
+  peers[0]!.abort();
+});
+
+Deno.test("broadcast: tells how the connection ended, and waits for what lay behind it only then", async () => {
+  const { peers, join, change } = address<DatagramStream>(datagramPair);
+  const failed = new StreamError("child 1 exited with status 3", { code: "CHILD" });
+  const ending = { code: 4000, reason: "mine" };
+  change((stream) =>
+    Object.defineProperties(delegateDatagrams(stream, { finished: () => Promise.reject(failed) }), {
+      ending: { value: ending },
+      staysOpen: { value: true },
+    })
+  );
+  const [a, b] = [await join(), await join()];
+  assertEquals(a.staysOpen, true);
+  await a.finished!();
+  await peers[0]!.closeWrite();
+  for (const one of [a, b]) {
+    assertEquals(await one.receive(), null);
+    assertEquals(one.ending, ending);
+    assertStrictEquals(await one.finished!().catch((error) => error), failed);
+    one.abort();
+  }
 });
 
 Deno.test("broadcast: with slow=block waits for a slow session, until it leaves", async () => {

@@ -11,7 +11,7 @@ const exclusive = [
 
 /** Throws a `ConfigError` for the first fault. */
 export function checkConnect(
-  { name, kind, direction }: Pick<Endpoint, "name" | "kind" | "direction">,
+  { name, kind, direction, layers }: Pick<Endpoint, "name" | "kind" | "direction" | "layers">,
   options: ConnectOptions,
 ): void {
   const isSet = (key: keyof ConnectOptions) => ![undefined, false, 0].includes(options[key] as undefined);
@@ -19,6 +19,9 @@ export function checkConnect(
     if (!both.every(isSet)) continue;
     const [one, other] = both.map((key) => `"${key.replaceAll("_", "-")}"`);
     throw new ConfigError(`${name}: options ${one} and ${other} exclude each other`);
+  }
+  if (isSet("foreachmsg") && layers.some(({ layer }) => layer.share)) {
+    throw new ConfigError(`${name}: "foreachmsg" opens anew what "broadcast:" shares; one of them has to go`);
   }
   for (const key of ["waitfordata", "foreachmsg"] as const) {
     if (!isSet(key)) continue;

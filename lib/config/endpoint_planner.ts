@@ -39,6 +39,7 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
   const at = outer.at ?? typeName(stack);
   checkDirection(stack, place, direction);
   checkKinds(stack);
+  checkSharing(stack);
   const { levels } = withProxies(stack, registry);
   // Listeners of files serve many sessions unless they say otherwise; one as destination waits for one peer.
   const many = role === "listen" && place === "listener" && outer.settings.oneshot !== true;
@@ -121,6 +122,16 @@ function checkDirection(stack: Stack, place: Place | "half", direction: Directio
   const name = typeName(stack);
   const both = /^STD(IN|OUT)$/.test(name) && place !== "half" ? "; for both ways -" : "";
   throw new ConfigError(`${name}: cannot be used for ${verb} (${cure} "!!"${both})`);
+}
+
+/** What is said over a connection that many share, each of them would say again. */
+function checkSharing({ levels }: Stack): void {
+  const sharing = levels.findLastIndex(({ layer }) => layer?.share);
+  const over = levels.slice(0, Math.max(sharing, 0)).find(({ layer }) => layer && !layer.wrap);
+  if (!over) return;
+  const [shared, other] = [levels[sharing]!, over].map(({ layer }) => `${layer!.schemes[0]}:`);
+  if (shared === other) throw new ConfigError(`"${shared}" stands once in front of an address`);
+  throw new ConfigError(`"${other}" needs a connection of its own: "${shared}" stands in front of it`);
 }
 
 function checkKinds({ levels }: Stack): void {

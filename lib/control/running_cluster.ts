@@ -173,6 +173,10 @@ export class ClusterUpstream implements Upstream {
     return member && running.endpoint(member, this.#direction);
   }
 
+  get single(): boolean {
+    return this.#lookup(this.name)?.cluster.members.length === 1;
+  }
+
   get connectTimeoutMs(): number | undefined {
     return this.#lookup(this.name)?.timeouts.connectTimeoutMs;
   }

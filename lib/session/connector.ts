@@ -5,10 +5,11 @@ import type { Context } from "../protocol.ts";
 import { dual } from "../stream/dual.ts";
 import type { Stream, StreamInfo, StreamKind } from "../stream/stream.ts";
 import { LinkedAbort } from "./linked_abort.ts";
-import { connect, isBare, withEndOfReading } from "./open.ts";
+import { connect, isBare, sharedBy, withEndOfReading } from "./open.ts";
+import type { ReconnectEvents } from "./reconnect.ts";
 import { retryOf, withRetry } from "./retry.ts";
 import { firstPeer } from "./one_peer.ts";
-import type { Stage } from "./stage.ts";
+import { Fellows, type Stage } from "./stage.ts";
 import { type Choice, fixedUpstream, type Upstream } from "./way.ts";
 
 /**
@@ -60,16 +61,28 @@ function infoBefore(endpoint: Endpoint): StreamInfo {
   return { protocol: source.protocol.name, name, halfCloses: isBare(endpoint) && source.protocol.end === "half" };
 }
 
+/** Gives `first` the means to be opened again, where that is asked for; `events` hears of it. */
+type Keep = (first: Stream, again: (signal: AbortSignal) => Promise<Stream>, events?: ReconnectEvents) => Stream;
+
 async function openKept(upstream: Upstream, retry: Retry, context: Context, stage?: Stage): Promise<Stream> {
+  const { signal, log } = context;
+  const keep = await keepOf(upstream, retry, context);
+  // The one connection of many sessions comes back once, for all; among several endpoints each session finds its own.
+  const together = upstream.single && upstream.shape !== undefined && sharedBy(upstream.shape) !== undefined;
   const timeoutMs = upstream.connectTimeoutMs ?? retry.timeoutMs;
-  const once = (signal: AbortSignal) => openOnce(upstream, { ...context, signal }, timeoutMs, stage);
-  const { signal, log, direction } = context;
-  const open = () => withRetry(() => once(signal), retry, signal, log, stage);
-  if (!retry.reconnect || retry.reconnect.count === 0 || isSingular(upstream)) return await open();
+  const once = (signal: AbortSignal) =>
+    openOnce(upstream, { ...context, signal }, timeoutMs, stage, together ? keep : undefined);
+  const stream = await withRetry(() => once(signal), retry, signal, log, stage);
+  return together ? stream : keep(stream, once, stage);
+}
+
+async function keepOf(upstream: Upstream, retry: Retry, { direction, log }: Context): Promise<Keep> {
+  const { reconnect } = retry;
+  if (!reconnect || reconnect.count === 0 || isSingular(upstream)) return (first) => first;
   const { reconnecting } = await import("./reconnect.ts");
-  const stream = await open();
-  if (stream.info.answer) return stream;
-  return reconnecting(stream, { policy: { ...retry, ...retry.reconnect }, open: once, direction, log, events: stage });
+  const policy = { ...retry, ...reconnect };
+  return (first, open, events) =>
+    first.info.answer ? first : reconnecting(first, { policy, open, direction, log, events });
 }
 
 /** What has ended cannot be had again; nor is an answer asked for twice. */
@@ -77,18 +90,31 @@ function isSingular({ shape }: Upstream): boolean {
   return shape !== undefined && "protocol" in shape.source && shape.source.protocol.retriable === false;
 }
 
-/** One connection, its preamble sent. */
-async function openOnce(upstream: Upstream, context: Context, timeoutMs: number, stage?: Stage): Promise<Stream> {
+/** One attempt, at the endpoint that is picked for it. What `keep` is given may be the connection of other sessions too. */
+async function openOnce(
+  upstream: Upstream,
+  context: Context,
+  timeoutMs: number,
+  stage: Stage | undefined,
+  keep: Keep | undefined,
+): Promise<Stream> {
   const { metadata, signal } = context;
   signal.throwIfAborted();
   const choice = upstream.pick(metadata, stage?.failed ?? []);
   using attempt = new LinkedAbort(signal);
   stage?.connecting(choice, (reason) => attempt.abort(reason));
   const start = performance.now();
+  const own = { ...context, signal: attempt.signal };
+  const fellows = keep && fellowsOf(choice, context);
+  const opening = async (open: (context: Context) => Promise<Stream>, of: Context) => {
+    const again = (signal: AbortSignal) => openGreeted(choice, open, { ...of, signal });
+    const first = await again(of.signal);
+    return keep ? keep(first, again, fellows) : first;
+  };
   try {
-    const stream = await openChosen(choice, { ...context, signal: attempt.signal }, timeoutMs);
+    const stream = await connect(choice.endpoint, own, timeoutMs, opening);
     choice.connected?.(performance.now() - start);
-    stage?.connected(stream);
+    stage?.connected(stream, fellows);
     return stream;
   } catch (error) {
     if (!signal.aborted) stage?.attemptFailed(choice, error);
@@ -96,10 +122,21 @@ async function openOnce(upstream: Upstream, context: Context, timeoutMs: number,
   }
 }
 
-async function openChosen({ endpoint }: Choice, context: Context, timeoutMs: number): Promise<Stream> {
+/** Those who share the connection to what was chosen. */
+function fellowsOf({ endpoint }: Choice, { shared }: Context): Fellows {
+  const make = () => new Fellows();
+  return shared?.(sharedBy(endpoint)!, make) ?? make();
+}
+
+/** One connection, its preamble sent. */
+async function openGreeted(
+  { endpoint }: Choice,
+  open: (context: Context) => Promise<Stream>,
+  context: Context,
+): Promise<Stream> {
   const { preamble, preamble_file } = endpoint.connect ?? {};
   const first = preamble_file === undefined ? encode(preamble) : await readPreamble(preamble_file);
-  const stream = await connect(endpoint, context, timeoutMs);
+  const stream = await open(context);
   if (first === undefined) return stream;
   try {
     await sendFirst(stream, first, context.signal);

@@ -12,13 +12,44 @@ import { checkDriver, naming } from "./check_driver.ts";
 import { LinkedAbort } from "./linked_abort.ts";
 import { retryOf, withRetry } from "./retry.ts";
 
+/** Makes one connection by `open`, which can make it again. */
+export type Opening = (open: (context: Context) => Promise<Stream>, context: Context) => Promise<Stream>;
+
 /**
- * Connects `endpoint`, which is not dual; `readbytes` and `escape` are left to the caller. With `timeoutMs` above 0 the whole of it is
- * limited; the error names the step that was running. Rejects with a `ConnectError`, or with `context.signal`'s reason; nothing stays open then.
+ * Connects `endpoint`, which is not dual; `readbytes` and `escape` are left to the caller. `opening` makes the connection
+ * itself, which may be that of many sessions, and is then asked only for the first of them. With `timeoutMs` above 0 each
+ * attempt is limited; the error names the step that was running. Rejects with a `ConnectError`, or with
+ * `context.signal`'s reason; nothing stays open then.
  */
-export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 0): Promise<Stream> {
+export async function connect(
+  endpoint: Endpoint,
+  context: Context,
+  timeoutMs = 0,
+  opening: Opening = (open, own) => open(own),
+): Promise<Stream> {
+  const { layers } = endpoint;
+  const sharing = sharedBy(endpoint);
+  const lower = sharing ? layers.slice(0, layers.indexOf(sharing)) : layers;
+  const open = (own: Context) => opening((again) => connectWithin(timeoutMs, endpoint, lower, again), own);
+  if (!sharing) return withShutting(await open(context), endpoint);
+  let stream = await sharing.layer.share!(open, sharing.spec, context);
+  for (const layer of layers.slice(lower.length + 1)) stream = wrapped(stream, layer, context);
+  return withShutting(stream, endpoint);
+}
+
+/** The layer that makes one connection do for many sessions, where there is one; what lies over it only looks on. */
+export function sharedBy({ layers }: Endpoint): PlannedLayer | undefined {
+  return layers.find(({ layer }) => layer.share);
+}
+
+async function connectWithin(
+  timeoutMs: number,
+  endpoint: Endpoint,
+  layers: readonly PlannedLayer[],
+  context: Context,
+): Promise<Stream> {
   const progress = { step: "" };
-  if (timeoutMs <= 0) return await connectStack(endpoint, context, progress);
+  if (timeoutMs <= 0) return await connectLayers(endpoint, layers, context, progress);
   using limit = new LinkedAbort(context.signal);
   const timer = after(timeoutMs, () => {
     const seconds = timeoutMs / 1000;
@@ -26,33 +57,21 @@ export async function connect(endpoint: Endpoint, context: Context, timeoutMs = 
     limit.abort(new ConnectError(`${text}, step: ${progress.step}`, { code: "ETIMEDOUT" }));
   });
   try {
-    return await connectStack(endpoint, { ...context, signal: limit.signal }, progress);
+    return await connectLayers(endpoint, layers, { ...context, signal: limit.signal }, progress);
   } finally {
     timer.stop();
   }
 }
 
-async function connectStack(endpoint: Endpoint, context: Context, progress: { step: string }): Promise<Stream> {
-  return withShutting(await connectLayers(endpoint, endpoint.layers.length, context, progress), endpoint);
-}
-
-/** The source of `endpoint` and the lowest `count` of its layers. */
+/** The source of `endpoint`, and `layers` over it. */
 async function connectLayers(
   endpoint: Endpoint,
-  count: number,
+  layers: readonly PlannedLayer[],
   context: Context,
   progress: { step: string },
 ): Promise<Stream> {
-  const layers = endpoint.layers.slice(0, count);
-  const sharing = layers.findLastIndex(({ layer }) => layer.share);
-  let stream: Stream;
-  if (sharing >= 0) {
-    const { layer, spec } = layers[sharing]!;
-    stream = await layer.share!((own) => connectLayers(endpoint, sharing, own, progress), spec, context);
-  } else {
-    stream = await connectSource(endpoint, context, progress);
-  }
-  for (const { layer, spec } of layers.slice(sharing + 1)) {
+  let stream = await connectSource(endpoint, context, progress);
+  for (const { layer, spec } of layers) {
     if (layer.wrap) {
       stream = wrapped(stream, { layer, spec }, context);
       continue;

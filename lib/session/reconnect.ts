@@ -25,8 +25,14 @@ export interface ReconnectOptions {
   /** `read`: only read from, so that ending the unused half says nothing about the session. */
   readonly direction: Direction;
   readonly log: Log;
-  /** Told of every loss, every further attempt, and when the connection is back. */
-  readonly events?: { lost(error: unknown): void; retrying(): void; restored(): void };
+  readonly events?: ReconnectEvents;
+}
+
+/** Told of every loss, every further attempt, and when the connection is back. */
+export interface ReconnectEvents {
+  lost(error: unknown): void;
+  retrying(): void;
+  restored(): void;
 }
 
 /** Even an interval of 0 does not spin. */
@@ -181,14 +187,19 @@ abstract class Reconnecting<S extends Stream> {
     this.#stop.abort();
     this.#wake();
     if (this.keptAmount === 0) return;
+    throw new StreamError(this.#undelivered, { code: "LOST" });
+  }
+
+  get #undelivered(): string {
     const kept = `${this.keptAmount} ${this.unit} kept for it`;
-    throw new StreamError(`connection to ${this.info.name} lost, and ${kept} could not be delivered`, { code: "LOST" });
+    return `connection to ${this.info.name} lost, and ${kept} could not be delivered`;
   }
 
   abort(reason?: unknown): void {
     if (this.#failure) return;
     this.#fail(reason ?? new StreamError(`read(${this.info.name}): stream is closed`, { code: "CLOSED" }));
     this.#latest.abort(reason);
+    if (reason === undefined && this.keptAmount > 0) this.#options.log.warn("connection.lost", this.#undelivered);
   }
 
   #check(): void {
@@ -201,6 +212,7 @@ abstract class Reconnecting<S extends Stream> {
   }
 
   #fail(error: unknown): void {
+    if (!this.#failure && this.#latest.kind === "datagram") this.drop(this.keptAmount);
     this.#failure ??= { error };
     this.#stop.abort();
     this.#wake();

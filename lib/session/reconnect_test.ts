@@ -316,6 +316,35 @@ Deno.test("reconnecting() stops at once when aborted while waiting or connecting
   assertEquals(await stream.write(bytesOf("x")).catch((error) => error), reason);
 });
 
+Deno.test("reconnecting() says what was kept for nobody when it is closed while the connection is away, and counts messages", async () => {
+  const away = async ({ stream, peers }: { stream: Stream; peers: Stream[] }) => {
+    const reading = stream.kind === "byte" ? stream.read() : stream.receive();
+    peers[0]!.abort();
+    await turn();
+    return reading;
+  };
+  const told = "W connection to memory lost, and ";
+  for (const reason of [undefined, broken()]) {
+    const one = bytes({ intervalMs: 60_000 });
+    const reading = away(one);
+    await turn();
+    await one.stream.write(bytesOf("12345"));
+    one.stream.abort(reason);
+    await assertRejects(() => reading, StreamError);
+    const lines = one.lines.filter((line) => line.startsWith(told));
+    assertEquals(lines, reason ? [] : [`${told}5 bytes kept for it could not be delivered`]);
+
+    const other = datagrams({ intervalMs: 60_000 });
+    const receiving = away(other);
+    await turn();
+    await other.stream.send([{ data: bytesOf("a") }, { data: bytesOf("b") }]);
+    assertEquals(other.stream.dropped, 0);
+    other.stream.abort(reason);
+    await assertRejects(() => receiving, StreamError);
+    assertEquals(other.stream.dropped, 2);
+  }
+});
+
 Deno.test("reconnecting() only read from shuts each connection's other half and goes on", async () => {
   const { stream, peers } = bytes({}, { direction: "read" });
   await stream.closeWrite();

@@ -1,6 +1,7 @@
 /** One stage of a session that connects to something: what is known of it while it comes and goes. */
 import { ConnectError, messageOf, StreamError } from "../errors.ts";
 import type { Stream } from "../stream/stream.ts";
+import type { ReconnectEvents } from "./reconnect.ts";
 import type { Choice } from "./way.ts";
 
 export type StageStatus = "INIT" | "RETRYING" | "CONNECTED" | "READY" | "DISCONNECTED" | "END";
@@ -11,7 +12,32 @@ export interface StageEvents {
   onReconnect?(stage: Stage): void;
 }
 
-export class Stage {
+/** Stages that share one connection: all of them are told what becomes of it. */
+export class Fellows implements ReconnectEvents {
+  readonly #stages = new Set<Stage>();
+
+  add(stage: Stage): void {
+    this.#stages.add(stage);
+  }
+
+  delete(stage: Stage): void {
+    this.#stages.delete(stage);
+  }
+
+  lost(error: unknown): void {
+    for (const stage of this.#stages) stage.lost(error);
+  }
+
+  retrying(): void {
+    for (const stage of this.#stages) stage.retrying();
+  }
+
+  restored(): void {
+    for (const stage of this.#stages) stage.restored();
+  }
+}
+
+export class Stage implements ReconnectEvents {
   /** Name of the cluster, or the address where there is none. */
   readonly origin: string;
   status: StageStatus = "INIT";
@@ -22,8 +48,9 @@ export class Stage {
   /** It, until it has been released. */
   #held: Choice | undefined;
   #failed: Choice[] | undefined;
-  /** The connection itself, below what keeps it alive. */
+  /** The connection itself, below what keeps it alive; of one that others share, our part. */
   #stream: Stream | undefined;
+  #fellows: Fellows | undefined;
   /** Gives up the attempt that is running. */
   #cancel: ((reason: unknown) => void) | undefined;
   /** The session uses it. */
@@ -58,10 +85,13 @@ export class Stage {
     this.#failed = [...this.failed.slice(-15), choice];
   }
 
-  connected(stream: Stream): void {
+  /** `fellows` share what `stream` is over, and its fate. */
+  connected(stream: Stream, fellows?: Fellows): void {
     this.#cancel = undefined;
     if (this.status === "END") return;
     this.#stream = stream;
+    this.#fellows = fellows;
+    fellows?.add(this);
     this.#failed = undefined;
     this.status = this.#joined ? "READY" : "CONNECTED";
   }
@@ -86,7 +116,7 @@ export class Stage {
   lost(error: unknown): void {
     if (this.status === "END") return;
     this.status = "DISCONNECTED";
-    this.#stream = undefined;
+    if (!this.#fellows) this.#stream = undefined;
     this.#choice?.failed?.(error ?? new StreamError("closed by peer", { code: "ECONNRESET" }));
     this.#events?.onDisconnect?.(this, error);
   }
@@ -107,7 +137,8 @@ export class Stage {
   end(): void {
     if (this.status === "END") return;
     this.status = "END";
-    this.#stream = this.#cancel = undefined;
+    this.#fellows?.delete(this);
+    this.#stream = this.#cancel = this.#fellows = undefined;
     this.#release();
   }
 

@@ -66,6 +66,8 @@ export interface Upstream {
   readonly name: string;
   /** Any endpoint of it, for what all have in common; undefined: there is none at the moment. */
   readonly shape: Endpoint | undefined;
+  /** There is no other endpoint to go to at the moment. */
+  readonly single: boolean;
   /** Limit of one attempt; absent: that of the way's retry. */
   readonly connectTimeoutMs?: number;
   /**
@@ -89,7 +91,7 @@ export interface Choice {
 /** An upstream that is always the same endpoint. */
 export function fixedUpstream(endpoint: Endpoint): Upstream {
   const choice = { endpoint };
-  return { name: endpoint.name, shape: endpoint, pick: () => choice };
+  return { name: endpoint.name, shape: endpoint, single: true, pick: () => choice };
 }
 
 /** A listener all of whose sessions go the one way of its plan. */

@@ -178,7 +178,8 @@ function writer(sink: Stream, options: PumpOptions): (batch: readonly Datagram[]
     const { dropped } = sink;
     await from(sides.sink, sink.send(ready));
     flow.bytes += bytes;
-    flow.messages += ready.length - (sink.dropped - dropped);
+    // Meanwhile it may have lost of what comes from it, too.
+    flow.messages += Math.max(0, ready.length - (sink.dropped - dropped));
   };
 }
 

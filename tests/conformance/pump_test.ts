@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { StreamError } from "../../lib/errors.ts";
 import type { Driver } from "../../lib/driver.ts";
+import { delegateDatagrams } from "../../lib/stream/delegate.ts";
 import { bytePair, datagramPair } from "../../lib/stream/memory.ts";
 import { pump, type PumpOptions } from "../../lib/stream/pump.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
@@ -181,5 +182,25 @@ Deno.test("pump() counts what a datagram sink took, without what it dropped, and
   writer.abort(new StreamError("gone"));
   const error = await done.catch((error) => error);
   assertEquals([flow.messages, error.side], [2, "downstream"]);
+  for (const stream of [source, sink, reader]) stream.abort();
+});
+
+Deno.test("pump() counts no less than nothing of what a sink takes that loses what comes from it meanwhile", async () => {
+  const [writer, source] = datagramPair();
+  const [sink, reader] = datagramPair();
+  let dropped = 0;
+  const losing = delegateDatagrams(sink, {
+    send: (batch) => {
+      dropped += 100;
+      return sink.send(batch);
+    },
+  });
+  Object.defineProperty(losing, "dropped", { get: () => dropped });
+  const { done, flow } = start({ source, sink: losing } as unknown as Scene, { payload: "datagram" });
+  await writer.send([{ data: bytesOf("a") }]);
+  await receiveSome(reader, 1);
+  await writer.closeWrite();
+  await done;
+  assertEquals(flow, { bytes: 1, messages: 0 });
   for (const stream of [source, sink, reader]) stream.abort();
 });
