@@ -17,7 +17,8 @@ export interface EachMessageOptions {
 /**
  * For each message in turn: opens the endpoint, writes the message, ends the writing half and passes on what comes back
  * until the endpoint ends: bytes as one message (none when there are none), messages one by one. The next message waits
- * for that. A message whose endpoint fails is counted in `dropped` and warned of; the session goes on.
+ * for that. A message whose endpoint fails is counted in `dropped` and warned of; the session goes on. Those that an
+ * `abort` leaves without an answer are counted.
  */
 export function forEachMessage(options: EachMessageOptions): DatagramStream {
   return new EachMessage(options);
@@ -43,12 +44,15 @@ class EachMessage implements DatagramStream {
   }
 
   async send(batch: readonly Datagram[]): Promise<void> {
-    for (const message of batch) {
-      this.#gone.signal.throwIfAborted();
+    const { signal } = this.#gone;
+    for (const [i, message] of batch.entries()) {
       try {
+        signal.throwIfAborted();
         await this.#run(message);
       } catch (error) {
-        this.#gone.signal.throwIfAborted();
+        // What nobody will answer any more is lost, too.
+        if (signal.aborted) this.dropped += batch.length - i;
+        signal.throwIfAborted();
         this.dropped++;
         const { name, log } = this.#options;
         const text = `${name}: ${messageOf(error)} (message of ${message.data.length} bytes)`;

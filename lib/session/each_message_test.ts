@@ -76,15 +76,17 @@ Deno.test("forEachMessage() bounds an answer", async () => {
   stream.abort();
 });
 
-Deno.test("forEachMessage() ends at once when aborted", async () => {
+Deno.test("forEachMessage() ends at once when aborted, and counts what gets no answer", async () => {
   const [near, far] = bytePair();
-  const { stream } = eachOf(() => near);
+  const { stream, lines } = eachOf((run) => run === 1 ? byteEcho() : near);
   const reason = new StreamError("session over");
-  const sending = stream.send([message("a")]).catch((error) => error);
+  const sending = stream.send(["a", "b", "c"].map(message)).catch((error) => error);
+  assertEquals((await receiveSome(stream, 1)).map(textOf), ["a"]);
   const receiving = stream.receive().catch((error) => error);
   await new Promise((resolve) => setTimeout(resolve, 5));
   stream.abort(reason);
   assertEquals([await sending, await receiving], [reason, reason]);
+  assertEquals([stream.dropped, lines], [2, []]);
   await assertRejects(async () => {
     while (await far.read() !== null);
   }, StreamError);

@@ -21,8 +21,8 @@ interface Setting {
 const always: RetryDocument = { retry_on: "always", num_retries: 0, interval: 1, num_reconnects: -1 };
 
 /** A listener on port 1, before a cluster whose one connection is on port 9 or on `ports`. */
-async function started(net: MemoryNet, { retry = always, kind = "MEM", options, ports = [9] }: Setting = {}) {
-  const document: ConfigDocument = {
+function documentOf({ retry = always, kind = "MEM", options, ports = [9] }: Setting): ConfigDocument {
+  return {
     listeners: [{
       name: "in",
       spec: { protocol: "MEM", port: 1 },
@@ -36,8 +36,11 @@ async function started(net: MemoryNet, { retry = always, kind = "MEM", options, 
       endpoints: ports.map((port) => ({ name: `to-${port}`, spec: { address: "x", port } })),
     }],
   };
+}
+
+async function started(net: MemoryNet, setting: Setting = {}) {
   const gateway = new Gateway({ registry: { ...net.registry, layers: [broadcast] } }, {}, net);
-  await gateway.control.reload(document, "refuse");
+  await gateway.control.reload(documentOf(setting), "refuse");
   return gateway;
 }
 
@@ -227,6 +230,39 @@ Deno.test("broadcast: a session whose endpoint is deleted ends, and so do its fe
     await until(() => gateway.records.length === 2);
     assertEquals(textOf(await readAll(servers.at(-1)!).catch(() => bytesOf("reset"))), "");
   }
+});
+
+Deno.test("broadcast: connect-timeout limits every attempt of the one connection, first and later ones", async () => {
+  const net = new MemoryNet();
+  net.serve(9, "hang");
+  await using gateway = await started(net, { retry: { ...always, num_reconnects: 2, timeout: 20 } });
+  net.call(1);
+  net.call(1);
+  await until(() => gateway.records.length === 2);
+  assertEquals(gateway.records.map(({ error }) => error?.code), ["ETIMEDOUT", "ETIMEDOUT"]);
+  assertEquals(net.hanging, 0);
+  const servers = net.peers(9);
+  await clientsOf(gateway, 2);
+  const before = net.attempts.length;
+  net.serve(9, "hang");
+  servers[0]!.abort();
+  await until(() => gateway.records.length === 4);
+  assertEquals(gateway.records.slice(2).map(({ error }) => error?.code), ["ETIMEDOUT", "ETIMEDOUT"]);
+  assertEquals([net.attempts.length - before, net.hanging], [2, 0]);
+});
+
+Deno.test("broadcast: a configuration read again leaves the connection as it is, to new sessions too", async () => {
+  const net = new MemoryNet();
+  const servers = net.peers(9);
+  await using gateway = await started(net);
+  const [a] = await clientsOf(gateway, 1) as [ByteStream];
+  await gateway.control.reload(documentOf({}), "refuse");
+  const [b] = await clientsOf(gateway, 1) as [ByteStream];
+  servers[0]!.abort();
+  await until(() => servers.length === 2);
+  await servers[1]!.write(bytesOf("to all"));
+  for (const client of [a, b]) await read(client, "to all");
+  assertEquals([net.attempts.length, warnings(gateway)], [2, 1]);
 });
 
 Deno.test("broadcast: messages kept for a connection that is away are bounded, and dropped ones are their speaker's", async () => {
