@@ -5,6 +5,13 @@ export type Level = typeof levels[number];
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** A line for whoever has a form of its own for lines. */
+export interface LogEntry {
+  readonly level: Level | "fatal";
+  /** The line without time, machine, name and pid; in JSON all of it. */
+  readonly body: string;
+}
+
 /** Shared by a log and all its children: its owner may change level, format and outlet while the program runs. */
 export interface LogOptions {
   /** `silent`: nothing but faults of our own. */
@@ -17,8 +24,10 @@ export interface LogOptions {
   readonly program: string;
   readonly microseconds: boolean;
   readonly pid: number;
+  /** Name of the machine in every line (`-lh`). */
+  readonly hostName?: string;
   /** Takes one finished line, without a newline. */
-  write(line: string): void;
+  write(line: string, entry: LogEntry): void;
   /** Milliseconds since 1970, with their fraction. */
   now?(): number;
 }
@@ -93,15 +102,18 @@ export class Log {
 
   #line(level: Level | "fatal", event: string, message: string, fields: Fields | undefined): void {
     if (level !== "fatal" && !this.enabled(level)) return;
-    const { format, program, pid, microseconds, now } = this.#options;
+    const { format, program, pid, hostName, microseconds, now } = this.#options;
     const time = now?.() ?? preciseNow();
     if (format === "json") {
       const own = { ...this.#fields, ...this.#later?.(), ...fields };
-      const line = { time: isoTime(time, microseconds), level, event, message, program, pid, ...own };
-      this.#options.write(JSON.stringify(line));
+      const line = { time: isoTime(time, microseconds), level, event, message, host: hostName, program, pid, ...own };
+      const body = JSON.stringify(line);
+      this.#options.write(body, { level, body });
     } else {
-      const head = `${timestamp(time, microseconds)} ${onOneLine(program)}[${pid}]`;
-      this.#options.write(`${head} ${letters[level]} ${onOneLine(message)}`);
+      const place = hostName === undefined ? "" : `${onOneLine(hostName)} `;
+      const head = `${timestamp(time, microseconds)} ${place}${onOneLine(program)}[${pid}]`;
+      const body = `${letters[level]} ${onOneLine(message)}`;
+      this.#options.write(`${head} ${body}`, { level, body });
     }
   }
 }

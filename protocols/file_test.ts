@@ -293,8 +293,8 @@ Deno.test("OPEN with nonblock writes each byte once to a pipe that is full betwe
     const writing = stream.write(data);
     const got = new Uint8Array(data.length);
     for (let at = 0; at < got.length;) at += (await pipe.read(got.subarray(at)))!;
-    await writing;
     assertEquals(got.findIndex((byte, at) => byte !== data[at]), -1);
+    await writing;
     stream.abort();
   }));
 

@@ -4,9 +4,6 @@
  */
 export const absentOptions: Readonly<Record<string, string>> = {
   // socat's, and those of the original.
-  "-ly": "syslog; -lf FILE logs to a file, and logger takes standard error",
-  "-lm": "syslog; -lf FILE logs to a file, and logger takes standard error",
-  "-lh": "the host name in log lines",
   "-s": "sloppy mode; for a WebSocket server use --server",
   "-g": "unchecked options",
   "-L": "lock files; flock FILE l7mp ... does it",

@@ -52,7 +52,15 @@ export interface Arguments {
     pingTimeoutMs?: number;
     messageType?: "text" | "binary";
   };
-  log: { level: Level; file?: string; format: "socat" | "json"; microseconds: boolean };
+  log: {
+    level: Level;
+    file?: string;
+    /** The system's logger takes the lines instead; with `mixed` once everything is open. */
+    syslog?: { facility: string; mixed: boolean };
+    format: "socat" | "json";
+    microseconds: boolean;
+    hostName?: boolean;
+  };
   /** Value of all the `-d` so far. */
   verbosity?: number;
   /** A file, or `-` for standard error. */
@@ -208,7 +216,7 @@ function shortOption(word: string): Found {
   // The longest name first, so that -lfFILE is not -l with the value fFILE.
   for (const name of [word.slice(0, 3), word.slice(0, 2)]) {
     const option = find(name);
-    if (option?.value && !option.value.separate && !option.value.optional) {
+    if (option?.value && !option.value.separate && (!option.value.optional || option.value.attached)) {
       return { option, name, text: word.slice(name.length) };
     }
     if (name in absentOptions) throw unknown(name);

@@ -45,8 +45,9 @@ const messages: readonly (readonly [line: string, message: string])[] = [
   ["-X POST - PIPE", 'option "-X": not in this version (use option method= of the address)'],
   ["-XPOST - PIPE", 'option "-X": not in this version (use option method= of the address)'],
   [
-    "-lyuser - PIPE",
-    'option "-ly": not in this version (syslog; -lf FILE logs to a file, and logger takes standard error)',
+    "-lmnone - PIPE",
+    'option -lm: unknown syslog facility "none"; known are kern, user, mail, daemon, auth, security, syslog, lpr, news, ' +
+    "uucp, cron, authpriv, ftp, local0, local1, local2, local3, local4, local5, local6, local7",
   ],
   [
     "--oneshot ws-l:1 -",
@@ -61,6 +62,18 @@ for (const [line, message] of messages) {
     assertEquals(error.message, message);
   });
 }
+
+Deno.test("readArguments() takes a facility only where it is attached, and the last place that the log is to go to", () => {
+  const log = (line: string) => {
+    const { log: { file, syslog }, words } = read(line);
+    assertEquals(words, ["-", "PIPE"]);
+    return file ?? syslog;
+  };
+  assertEquals(log("-ly - PIPE"), { facility: "daemon", mixed: false });
+  assertEquals(log("-lf x -lmLOCAL7 - PIPE"), { facility: "local7", mixed: true });
+  assertEquals(log("-ly -lfx - PIPE"), "x");
+  assertEquals(log("-ly -ls - PIPE"), undefined);
+});
 
 Deno.test("readArguments() takes no empty word for a value", () => {
   for (const name of ["-b", "-c", "-lp", "-H", "--driver"]) {

@@ -95,12 +95,12 @@ function normal(name: string): string {
   return name.replace(/^--?/, "").replaceAll("_", "-").toLowerCase();
 }
 
-/** `-t SECONDS`, `-B, --max-message=SIZE`. */
+/** `-t SECONDS`, `-ly[FACILITY]`, `-B, --max-message=SIZE`. */
 export function globalUsage({ names, value }: GlobalOption): string {
   const last = names.findLast((name) => name.startsWith("--")) ?? names.at(-1)!;
   const spellings = names.join(", ");
   if (!value) return spellings;
-  if (!last.startsWith("--")) return `${spellings} ${value.label}`;
+  if (!last.startsWith("--")) return value.attached ? `${spellings}[${value.label}]` : `${spellings} ${value.label}`;
   return spellings.replace(last, value.optional ? `${last}[=${value.label}]` : `${last}=${value.label}`);
 }
 

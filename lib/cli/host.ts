@@ -12,6 +12,10 @@ export interface Host {
   /** Reads standard input to its end. */
   readInput(): Promise<string>;
   readonly pid: number;
+  /** Name of the machine. */
+  hostName(): string;
+  /** Path of the socket of the system's logger. */
+  readonly syslogPath: string;
   /** The name it was started under, where it can be known: `socat` implies `--compat=socat`. */
   readonly startedAs?: string;
 }
@@ -33,6 +37,8 @@ export function systemHost(): Host {
     standardError: standardError(),
     readInput: () => new Response(Deno.stdin.readable).text(),
     pid: Deno.pid,
+    hostName: () => Deno.hostname(),
+    syslogPath: "/dev/log",
     startedAs: Deno.build.standalone ? startedAs() : undefined,
   };
 }

@@ -6,6 +6,7 @@ import { ConfigError } from "../errors.ts";
 import { printDuration } from "../schema.ts";
 import type { Arguments } from "./arguments.ts";
 import { readProxy } from "./default_proxies.ts";
+import { syslogFacilities } from "./syslog_facilities.ts";
 import { readBytes, readChoice, readHeader, readLevel, readSeconds } from "./option_values.ts";
 
 export interface GlobalOption {
@@ -15,8 +16,10 @@ export interface GlobalOption {
   readonly value?: {
     /** Its name in the help: `SECONDS`. */
     readonly label: string;
-    /** May be left out; then it is written only as `--name=value`. */
+    /** May be left out; then it is written only as `--name=value`, or `attached`. */
     readonly optional?: boolean;
+    /** Follows the letters of a short option at once: `-lylocal2`. */
+    readonly attached?: boolean;
     /** A short option whose value must be a word of its own (`-l LEVEL`, because `-ls` and `-lu` are options). */
     readonly separate?: boolean;
   };
@@ -64,6 +67,17 @@ function setVerbosity(result: Arguments, name: string): void {
   const level = (["error", "warn", "notice", "info", "debug"] as const)[Math.min(result.verbosity, 4)]!;
   result.log.level = level;
   result.admin.log_level = level;
+}
+
+function setSyslog(result: Arguments, name: string, text = "daemon", mixed: boolean): void {
+  const facility = text.toLowerCase();
+  if (!Object.hasOwn(syslogFacilities, facility)) {
+    const known = Object.keys(syslogFacilities).join(", ");
+    throw new ConfigError(`option ${name}: unknown syslog facility "${text}"; known are ${known}`);
+  }
+  delete result.log.file;
+  delete result.admin.log_file;
+  result.log.syslog = { facility, mixed };
 }
 
 export const globalOptions: readonly GlobalOption[] = [
@@ -184,6 +198,7 @@ export const globalOptions: readonly GlobalOption[] = [
     example: "l7mp -ls - pipe",
     set(result) {
       delete result.log.file;
+      delete result.log.syslog;
       delete result.admin.log_file;
     },
   },
@@ -194,9 +209,26 @@ export const globalOptions: readonly GlobalOption[] = [
     help: "Append the log to FILE; SIGUSR2 opens it anew",
     example: "l7mp -lf l7mp.log tcp-l:8080,fork tcp:127.0.0.1:80",
     set(result, text) {
+      delete result.log.syslog;
       result.log.file = text!;
       result.admin.log_file = text!;
     },
+  },
+  {
+    names: ["-ly"],
+    value: { label: "FACILITY", optional: true, attached: true },
+    group: "Log and statistics",
+    help: "Log to the system's logger, by default as daemon; what it does not take goes to standard error",
+    example: "l7mp -lylocal2 tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text, name) => setSyslog(result, name, text, false),
+  },
+  {
+    names: ["-lm"],
+    value: { label: "FACILITY", optional: true, attached: true },
+    group: "Log and statistics",
+    help: "Log to standard error until everything is open, then as -ly",
+    example: "l7mp -lm tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text, name) => setSyslog(result, name, text, true),
   },
   {
     names: ["-lp"],
@@ -212,6 +244,13 @@ export const globalOptions: readonly GlobalOption[] = [
     help: "Microseconds in log times",
     example: "l7mp -lu -dd - pipe",
     set: (result) => void (result.log.microseconds = true),
+  },
+  {
+    names: ["-lh"],
+    group: "Log and statistics",
+    help: "Name of the machine in log lines: $HOSTNAME, or what the system says",
+    example: "l7mp -lh -dd - pipe",
+    set: (result) => void (result.log.hostName = true),
   },
   {
     names: ["--log-format"],

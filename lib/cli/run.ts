@@ -12,9 +12,9 @@ import type { Outlets } from "./serve.ts";
 export async function run(words: readonly string[], registry: Registry, host: Host = systemHost()): Promise<number> {
   const given = defaultArguments();
   const sinks = new Set<Sink>();
+  const lost = (message: string) => new Log(logOptions(given, host, host.standardError)).error("log.lost", message);
   const open = (path: string) => {
-    const told = new Log(logOptions(given, host.pid, host.standardError));
-    const sink = openSink(path, host.standardError, (message) => told.error("log.lost", message));
+    const sink = openSink(path, host.standardError, lost);
     const owned: Sink = {
       ...sink,
       close() {
@@ -25,17 +25,19 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
     sinks.add(owned);
     return owned;
   };
-  const openLog = (file: string | undefined) =>
-    file === undefined ? host.standardError : file === "stdout" ? host.standardOutput : open(file);
-  let log = new Log(logOptions(given, host.pid, host.standardError));
+  let log = new Log(logOptions(given, host, host.standardError));
   let status: number;
   if (words[0] === "ctl") return await (await import("./ctl.ts")).runCtl(words.slice(1), host);
   try {
     if (host.startedAs === "socat") given.compatSocat = true;
     const fault = faultOf(() => readArguments(words, host.environment, given));
     // A fault is told the way the options before it ask for; a mere question about a command line leaves no file.
-    const sink = given.log.file === undefined || given.mode !== "run" ? host.standardError : open(given.log.file);
-    const options = logOptions(given, host.pid, sink);
+    const syslog = given.mode === "run" ? await openSyslog(given, host, lost) : undefined;
+    if (syslog) sinks.add(syslog);
+    const openLog = (file: string | undefined): Sink =>
+      syslog ?? (file === undefined ? host.standardError : file === "stdout" ? host.standardOutput : open(file));
+    const sink = given.mode === "run" ? openLog(given.log.file) : host.standardError;
+    const options = logOptions(given, host, sink);
     const asked = { ...options, level: "info" } satisfies LogOptions;
     log = new Log(options);
     if (fault !== undefined) throw fault;
@@ -46,12 +48,13 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
       asked: new Log(asked),
       standardError: host.standardError,
       open,
+      started: syslog?.start,
       reopen: () => sinks.forEach((sink) => sink.reopen()),
       changeLog({ level, format, quiet, file }) {
         const before = current;
         if (file !== before.file) current = { file, sink: openLog(file) };
         const { sink } = current;
-        const write = (line: string) => sink.write(`${line}\n`);
+        const { write } = logOptions(given, host, sink);
         Object.assign(options, { level, format, quiet, write });
         Object.assign(asked, { format, write });
         if (before.sink !== sink) before.sink.close();
@@ -74,9 +77,19 @@ function faultOf(action: () => void): unknown {
   }
 }
 
-function logOptions({ log, program }: Arguments, pid: number, sink: Sink): LogOptions {
+function logOptions({ log, program }: Arguments, host: Host, sink: Sink): LogOptions {
   const { level, format, microseconds } = log;
-  return { level, format, microseconds, program, pid, write: (line) => sink.write(`${line}\n`) };
+  const hostName = log.hostName ? host.environment("HOSTNAME") || host.hostName() : undefined;
+  const write: LogOptions["write"] = (line, entry) => sink.write(`${line}\n`, entry);
+  return { level, format, microseconds, program, pid: host.pid, hostName, write };
+}
+
+/** The sink of `-ly` and `-lm`. */
+async function openSyslog({ log, program }: Arguments, host: Host, onFailure: (message: string) => void) {
+  if (!log.syslog) return undefined;
+  const { syslogSink } = await import("./syslog.ts");
+  const { standardError, pid, syslogPath: path } = host;
+  return syslogSink({ ...log.syslog, path, program, pid, standardError, onFailure });
 }
 
 /** The one line of an error that ends the program, and the exit status. */

@@ -25,6 +25,8 @@ export interface Outlets {
   readonly standardError: Sink;
   /** Opens a file, or `-` for standard error; closed by whoever made these outlets. */
   open(path: string): Sink;
+  /** Called once everything is open, if not twice: the log of `-lm` goes to the system's logger from now on. */
+  readonly started?: () => void;
   /** Opens every file anew. */
   reopen(): void;
   /** The log goes on like this. Throws `ConfigError` when its file cannot be opened; nothing has changed then. */
@@ -67,7 +69,7 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
   const { log, asked, reopen, standardError } = outlets;
   const { plan, many } = service;
   const { graceMs, timeoutMs, exitClass } = given;
-  const events = bothEvents(await makeEvents(given, outlets), service.events);
+  const events = bothEvents(await makeEvents(given, outlets, many), service.events);
   const driver = await chooseDriver(given.driver, log);
   const tap = (format: DumpFormat) => dumpTap({ format, write: (block) => standardError.write(block) });
   let copies: Promise<RawCopies> | undefined;
@@ -111,6 +113,10 @@ function bothEvents(one: ProxyEvents, other: ProxyEvents | undefined): ProxyEven
   return {
     ...one,
     ...other,
+    onSessionChange(session) {
+      one.onSessionChange?.(session);
+      other.onSessionChange?.(session);
+    },
     onSessionEnd(record, session) {
       one.onSessionEnd?.(record, session);
       other.onSessionEnd?.(record, session);
@@ -122,14 +128,19 @@ function settingsOf({ program, ipVersion, http, compatSocat, insecure }: Argumen
   return { program, version, ipVersion, http, compatSocat, insecure };
 }
 
-async function makeEvents(given: Arguments, { open }: Outlets): Promise<ProxyEvents> {
+async function makeEvents(given: Arguments, { open, started }: Outlets, many: boolean): Promise<ProxyEvents> {
   const { accessLog: path, announce } = given;
   const accessLog = path === undefined ? undefined : await openAccessLog(given, open);
   const announcements = announce === undefined ? undefined : open(announce);
   return {
     onSessionEnd: accessLog && ((record, session) => accessLog.write(record, session)),
-    onListening: announcements &&
-      ((type, address) => announcements.write(`${announcement(type, address)}\n`)),
+    onListening: (announcements || started) && ((type, address) => {
+      announcements?.write(`${announcement(type, address)}\n`);
+      if (many) started?.();
+    }),
+    onSessionChange: started && ((session) => {
+      if (session.connected) started();
+    }),
   };
 }
 

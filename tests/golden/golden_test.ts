@@ -40,6 +40,8 @@ async function say(command: string): Promise<string> {
     standardOutput: standardError,
     readInput: () => Promise.resolve(""),
     pid: 1,
+    hostName: () => "machine",
+    syslogPath: "/nowhere",
   };
   const status = await run(["--plan", ...words], registry, host);
   return status === 0 ? output : `${output}exit ${status}\n`;

@@ -16,6 +16,7 @@ export async function runHere(
   words: readonly string[],
   environment: Record<string, string> = {},
   input = "",
+  syslogPath = "/nowhere",
 ): Promise<Outcome> {
   let stdout = "";
   let log = "";
@@ -26,6 +27,8 @@ export async function runHere(
     standardOutput: { write: (text) => void (stdout += text), reopen() {}, close() {} },
     readInput: () => Promise.resolve(input),
     pid: 1,
+    hostName: () => "machine",
+    syslogPath,
   };
   const status = await run(words, registry, host);
   return { status, stdout, log: log.replace(/^\d{4}\/\d\d\/\d\d [\d:.]+ \S+\[1\] /gm, "") };
