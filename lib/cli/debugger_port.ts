@@ -4,10 +4,10 @@
  * on standard error cannot be helped; a compiled program has neither.)
  */
 
-const tries = 100;
+const tries = 1000;
 const pauseMs = 10;
 
-/** Waits up to a second for the port to appear, and closes it. */
+/** Waits up to ten seconds for the port to appear, for on a busy machine it comes late, and closes it. */
 export async function closeDebuggerPort(): Promise<void> {
   if (Deno.build.standalone || Deno.build.os === "windows") return;
   const inspector = await import("node:inspector");

@@ -6,7 +6,7 @@
  */
 
 import type { Certificates } from "../support/certificates.ts";
-import type { Bound, Child, Run } from "./harness.ts";
+import { type Bound, type Child, patience, type Run } from "./harness.ts";
 import { callers, Peer } from "./peers.ts";
 import { serveHttpProxy, serveSocks5 } from "./proxies.ts";
 
@@ -82,7 +82,7 @@ const http = { ...request, once: "oneshot", gone: badGateway, cut: cutBody };
 
 /** All of them. The certificates are those of `makeCertificates`. */
 export function carriers(certificates: Certificates): Carrier[] {
-  const serving = `cert=${certificates.path("server-both.pem")},verify=0`;
+  const serving = `cert=${certificates.path("server-both.pem")},verify=0,handshake-timeout=${patience}`;
   const trusting = `cafile=${certificates.path("ca.pem")}`;
   const named = `snihost=localhost,commonname=localhost,${trusting}`;
   return [

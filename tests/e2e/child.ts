@@ -181,10 +181,7 @@ export class Child {
     const wanted = this.#options.stderr ?? [];
     if (wanted === "any") return;
     const patterns = wanted instanceof RegExp ? [wanted] : [...wanted];
-    const fromFile = this.program.name === "l7mp -c";
-    const lines = this.stderr.split("\n").filter((line) =>
-      line !== "" && !(fromFile && / W message boundaries are lost; insert /.test(line))
-    );
+    const lines = this.#lines();
     if (!this.program.name.startsWith("l7mp")) {
       for (const pattern of patterns) {
         if (!lines.some((line) => pattern.test(line))) fail(`no line matches ${pattern}\n${this.describe()}`);
@@ -203,8 +200,29 @@ export class Child {
   /** For the end of a case that succeeded: ends it with SIGTERM if it still runs and checks what was not yet checked. */
   async finish(): Promise<void> {
     if (this.#checked) return;
-    if (this.running) this.kill("SIGTERM");
+    if (this.running) {
+      await this.#saidAll();
+      this.kill("SIGTERM");
+    }
     await this.end();
+  }
+
+  /** What it is to say it may not have said yet. */
+  async #saidAll(): Promise<void> {
+    const wanted = this.#options.stderr ?? [];
+    if (wanted === "any" || !this.program.name.startsWith("l7mp")) return;
+    const count = wanted instanceof RegExp ? 1 : wanted.length;
+    await eventually(`${count} lines on standard error`, () => !this.running || this.#lines().length >= count, {
+      details: () => this.describe(),
+    });
+  }
+
+  /** What it has said, without what only a start from a file makes it say. */
+  #lines(): string[] {
+    const fromFile = this.program.name === "l7mp -c";
+    return this.stderr.split("\n").filter((line) =>
+      line !== "" && !(fromFile && / W message boundaries are lost; insert /.test(line))
+    );
   }
 
   /** After its end, however that came: makes sure that nothing of it stays open here. */

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { createHash } from "node:crypto";
 import { acceptance, eventually, socat, versionOf } from "./harness.ts";
 import { connect, echo, type Peer, serveStreams } from "./peers.ts";
-import { descriptors, memory } from "./wait.ts";
+import { memory, openHandles } from "./wait.ts";
 
 const needsSocat = versionOf("socat", ["-V"], /socat version (\S+)/) === undefined
   ? "socat is not installed"
@@ -38,7 +38,7 @@ acceptance("fault", "upstream killed while both directions run ends only that se
   const relay = await run.serve([`TCP-L:${port},fork`, `TCP:127.0.0.1:${upstreamPort}`], { tcp: port }, {
     stderr: "any",
   });
-  const before = (await descriptors(relay.pid)).length;
+  const before = await openHandles(relay.pid);
   for (let round = 0; round < 2; round++) {
     const upstream = await serveUpstream();
     const seen = { bytes: 0 };
@@ -47,7 +47,7 @@ acceptance("fault", "upstream killed while both directions run ends only that se
     upstream.kill("SIGKILL");
     await upstream.end();
     await client;
-    await eventually("release of both sockets", async () => (await descriptors(relay.pid)).length === before, {
+    await eventually("release of both sockets", async () => await openHandles(relay.pid) === before, {
       details: () => relay.describe(),
     });
   }
@@ -66,13 +66,13 @@ acceptance("fault", "client killed while both directions run ends only that sess
   const relay = await run.serve([`TCP-L:${port},fork`, `TCP:127.0.0.1:${upstreamPort}`], { tcp: port }, {
     stderr: "any",
   });
-  const before = (await descriptors(relay.pid)).length;
+  const before = await openHandles(relay.pid);
   const client = run.spawn([`TCP:127.0.0.1:${port}`, "OPEN:/dev/zero"], { program: socat });
   await eventually("traffic", async () => /rchar: \d{8}/.test(await Deno.readTextFile(`/proc/${client.pid}/io`)));
   client.kill("SIGKILL");
   await client.end();
   await eventually("end at the upstream", () => upstreamEnded === 1, { details: () => relay.describe() });
-  await eventually("release of both sockets", async () => (await descriptors(relay.pid)).length === before, {
+  await eventually("release of both sockets", async () => await openHandles(relay.pid) === before, {
     details: () => relay.describe(),
   });
 }, { skip: needsSocat });

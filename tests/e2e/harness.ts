@@ -33,6 +33,12 @@ export const measuredL7mp: Program = {
 const l7mpFromFile: Program = { name: "l7mp -c", command: l7mp.command };
 export const socat: Program = { name: "socat", command: ["socat"] };
 
+/**
+ * Seconds that nobody waits for in vain: longer than the deadline of any case. As a linger it is one that no machine is too
+ * slow for, and that no session needs by mistake.
+ */
+export const patience = "300";
+
 function isL7mp(program: Program): boolean {
   return program.name === l7mp.name || program.name === l7mpFromFile.name;
 }
@@ -139,8 +145,19 @@ export class Run implements AsyncDisposable {
     }
   }
 
-  /** Starts the program of this case, or another. Expectations in `options` are checked at its end. */
+  /**
+   * Starts the program of this case, or another. Expectations in `options` are checked at its end. Where its input ends by
+   * itself, so that an answer must come within the linger, there is no such hurry: see `patience`.
+   */
   spawn(args: readonly string[], options: StartOptions & { program?: Program } = {}): Child {
+    const program = options.program ?? this.program;
+    if (options.openInput) return this.#start(args, options);
+    if (program.name === socat.name) return this.#start(["-t", patience, ...args], options);
+    const words = `${Deno.env.get("L7MP_OPTS") ?? ""} -t ${patience}`;
+    return this.#start(args, { ...options, env: { L7MP_OPTS: words, ...options.env } });
+  }
+
+  #start(args: readonly string[], options: StartOptions & { program?: Program }): Child {
     const program = options.program ?? this.program;
     const env = { L7MP_E2E_MARK: this.#markOf(program) };
     const child = this.program === l7mpFromFile && isL7mp(program)
@@ -157,7 +174,7 @@ export class Run implements AsyncDisposable {
 
   /** Starts a program and waits until it bound what the case is going to use. */
   async serve(args: readonly string[], bound: Bound, options: StartOptions & { program?: Program } = {}) {
-    const child = this.spawn(args, options);
+    const child = this.#start(args, options);
     const where = JSON.stringify(bound);
     if (isL7mp(child.program)) this.#bound.push(bound);
     await eventually(`${child.program.name} to bind ${where}`, async () => {
@@ -179,17 +196,9 @@ export class Run implements AsyncDisposable {
       if (isL7mp(child.program) || !child.running) await child.finish();
     }
     if (!this.isL7mp) return;
-    await eventually(
-      "end of all processes that l7mp started",
-      async () => (await this.#marked(l7mp)).length === 0,
-      {
-        deadlineMs: 3000,
-      },
-    );
+    await eventually("end of all processes that l7mp started", async () => (await this.#marked(l7mp)).length === 0);
     for (const bound of this.#bound) {
-      await eventually(`release of ${JSON.stringify(bound)}`, async () => !(await isBound(bound)), {
-        deadlineMs: 3000,
-      });
+      await eventually(`release of ${JSON.stringify(bound)}`, async () => !(await isBound(bound)));
       const path = "unix" in bound ? bound.unix : "unixDatagram" in bound ? bound.unixDatagram : undefined;
       if (path?.startsWith("/")) await assertRejects(() => Deno.lstat(path), Deno.errors.NotFound);
     }

@@ -7,7 +7,7 @@ import { connect, serveStreams } from "./peers.ts";
 import { makeCertificates, noOpenssl } from "../support/certificates.ts";
 import { patternBytes, settledAt } from "../support/streams.ts";
 
-const curl: Program = { name: "curl", command: ["curl", "--silent", "--show-error", "--max-time", "20"] };
+const curl: Program = { name: "curl", command: ["curl", "--silent", "--show-error", "--max-time", "50"] };
 const nginx: Program = { name: "nginx", command: ["nginx"] };
 const haproxy: Program = { name: "haproxy", command: ["haproxy"] };
 const websocat: Program = { name: "websocat", command: ["websocat"] };
@@ -194,9 +194,9 @@ acceptance("proxy", "behind HAProxy", async (run) => {
     defaults
       mode http
       option forwardfor
-      timeout connect 5s
-      timeout client 10s
-      timeout server 10s
+      timeout connect 50s
+      timeout client 50s
+      timeout server 50s
     frontend in
       bind 127.0.0.1:${port}
       default_backend out
@@ -305,7 +305,7 @@ acceptance("i-33", "clusters of HTTP: rewritten requests, and the statuses of wh
         `{rewrite: [{path: /HTTP/url/path, value: "asked?new"}, {path: /HTTP/headers/host, value: inside},
           {path: /HTTP/headers/x-forwarded-for, value: 9.9.9.9}], route: {destination: back}}`,
       ) +
-      rule("/asked", `{route: {destination: back, retry: {retry_on: always, num_retries: 3, timeout: 500}}}`) +
+      rule("/asked", `{route: {destination: back, retry: {retry_on: always, num_retries: 3, timeout: 15000}}}`) +
       `
 clusters:
   - {name: back, spec: {protocol: HTTP, port: ${back}}, ${endpoint}}

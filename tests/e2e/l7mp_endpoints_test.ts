@@ -2,7 +2,7 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { acceptance, type Child, eventually, l7mp, type Run, stays, versionOf } from "./harness.ts";
+import { acceptance, type Child, eventually, l7mp, patience, type Run, stays, versionOf } from "./harness.ts";
 import { connect, type Peer, serveStreams, serveWebSockets, UdpPeer } from "./peers.ts";
 import { within } from "./wait.ts";
 
@@ -227,7 +227,7 @@ acceptance("E68", "JSONSOCKET carries its header and then datagrams", async (run
   await client.prints("x");
   await client.endInput();
   await client.end();
-  assertMatch(server.stderr, / N jsonsocket from AF=2 127\.0\.0\.1:\d+: \{"a":1,"JSONSocketVersion":1\}$/m);
+  await server.logs(/ N jsonsocket from AF=2 127\.0\.0\.1:\d+: \{"a":1,"JSONSocketVersion":1\}$/m);
 });
 
 const jsonSocketTransports:
@@ -328,8 +328,9 @@ acceptance("(h)", "a JSONSocket client fails without a status, without a 2xx, an
   ];
   for (const [answer, stderr] of answers) {
     const server = new UdpPeer(run, { answer: () => answer });
-    const address = `JSONSOCKET:127.0.0.1:${server.port},handshake-timeout=0.2`;
+    const address = `JSONSOCKET:127.0.0.1:${server.port},handshake-timeout=${answer ? patience : 0.2}`;
     await run.spawn(["-", address], { openInput: true, code: 1, stderr }).end();
+    await eventually("the header", () => server.texts.length > 0);
     assertEquals(server.texts, ['{"JSONSocketVersion":1}']);
   }
 });
@@ -388,7 +389,7 @@ acceptance(
     const reader = watch.body!.getReader();
     const first = JSON.parse(new TextDecoder().decode((await reader.read()).value).split("\n")[0]!);
     assertEquals(first.type, "ADDED");
-    assertEquals((await sessions()).length, 2);
+    await eventually("its session, and that of who asks", async () => (await sessions()).length === 2);
     abort.abort();
     await reader.read().catch(() => {});
     await eventually("the end of the watch", async () => (await sessions()).length === 1);

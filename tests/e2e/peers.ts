@@ -79,18 +79,30 @@ type Where = { readonly tcp: number; readonly hostname?: string } | { readonly u
 export async function connect(run: Run, where: Where): Promise<Peer> {
   const peer = new Peer(
     "tcp" in where
-      ? await Deno.connect({ hostname: where.hostname ?? "127.0.0.1", port: where.tcp }).catch(resetAtOnce)
+      ? await dial(where.tcp, where.hostname) ?? resetAtOnce()
       : await Deno.connect({ transport: "unix", path: where.unix }),
   );
   run.defer(() => peer.close());
   return peer;
 }
 
-/** A connection that came about and was reset before the runtime looked: it says so when it is made, we when it is used. */
-function resetAtOnce(error: unknown): Deno.Conn {
-  if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
-  const fail = () => Promise.reject(error);
-  return { read: fail, write: fail, closeWrite: fail, close() {} } as unknown as Deno.TcpConn;
+/**
+ * Connects. Undefined: the connection was made and reset before the runtime, which says so when it is made, had looked at
+ * it or had asked for its addresses.
+ */
+export async function dial(port: number, hostname = "127.0.0.1"): Promise<Deno.TcpConn | undefined> {
+  try {
+    return await Deno.connect({ hostname, port });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionReset) return undefined;
+    throw error;
+  }
+}
+
+/** A connection of which one hears only when it is used that it was reset. */
+function resetAtOnce(): Deno.Conn {
+  const fail = () => Promise.reject(new Deno.errors.ConnectionReset("reset before it was seen"));
+  return { read: fail, write: fail, closeWrite: fail, close() {} } as unknown as Deno.Conn;
 }
 
 /** The callers of a listener until it is closed, without those that were gone before they could be accepted. */

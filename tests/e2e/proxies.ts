@@ -1,7 +1,7 @@
 /** Scripted proxies inside the test process: HTTP CONNECT, SOCKS4, SOCKS4A, SOCKS5. They note what they are asked for. */
 
 import type { Run } from "./harness.ts";
-import { type Peer, serveStreams } from "./peers.ts";
+import { dial, type Peer, serveStreams } from "./peers.ts";
 
 export interface ProxyOptions {
   readonly port: number;
@@ -54,16 +54,6 @@ async function join(peer: Peer, conn: Deno.Conn): Promise<void> {
   }
 }
 
-/** Nothing where the connection was made and was reset before its addresses could be asked for: it is to be told of, and ended. */
-async function connectTo(port: number): Promise<Deno.Conn | undefined> {
-  try {
-    return await Deno.connect({ hostname: "127.0.0.1", port });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionReset) return;
-    throw error;
-  }
-}
-
 const latin1 = new TextDecoder("latin1");
 
 async function bytes(peer: Peer, count: number): Promise<Uint8Array> {
@@ -95,7 +85,7 @@ export const serveHttpProxy = serveProxy(async (peer, options, requests) => {
   }
   const to = routeOf(target, options);
   if (typeof to === "string") return await peer.send(`HTTP/1.1 ${to}\r\nContent-Length: 0\r\n\r\n`);
-  const conn = await connectTo(to);
+  const conn = await dial(to);
   await peer.send("HTTP/1.0 200 Connection established\r\n\r\n");
   if (conn) await join(peer, conn);
 });
@@ -111,7 +101,7 @@ export const serveSocks4 = serveProxy(async (peer, options, requests) => {
   requests.push({ target, login });
   const to = routeOf(target, options);
   const code = typeof to === "string" ? Number(to) : 90;
-  const conn = typeof to === "number" ? await connectTo(to) : undefined;
+  const conn = typeof to === "number" ? await dial(to) : undefined;
   await peer.send(new Uint8Array([0, code, 0, 0, 0, 0, 0, 0]));
   if (conn) await join(peer, conn);
 });
@@ -140,7 +130,7 @@ export const serveSocks5 = serveProxy(async (peer, options, requests) => {
   requests.push({ target, login });
   const to = routeOf(target, options);
   const code = typeof to === "string" ? Number(to) : 0;
-  const conn = typeof to === "number" ? await connectTo(to) : undefined;
+  const conn = typeof to === "number" ? await dial(to) : undefined;
   await peer.send(new Uint8Array([5, code, 0, 1, 127, 0, 0, 1, 0, 80]));
   if (conn) await join(peer, conn);
 });

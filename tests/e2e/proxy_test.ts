@@ -3,7 +3,7 @@
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertMatch } from "@std/assert";
 import { createServer } from "node:net";
-import { acceptance, type Run } from "./harness.ts";
+import { acceptance, patience, type Run } from "./harness.ts";
 import { connect, echo, serveStreams, serveWebSockets } from "./peers.ts";
 import { serveHttpProxy, serveSocks4, serveSocks5 } from "./proxies.ts";
 import { makeCertificates, noOpenssl } from "../support/certificates.ts";
@@ -219,7 +219,9 @@ for (const scheme of ["http", "socks5", "socks4a"]) {
         await peer.rest().catch(() => {});
         left = true;
       });
-      const address = `TCP:host:80,via=${scheme}://127.0.0.1:${port},connect-timeout=0.5`;
+      const address = `TCP:host:80,via=${scheme}://127.0.0.1:${port},connect-timeout=${
+        what === "says nothing" ? 0.5 : patience
+      }`;
       const child = run.spawn(["-", address], { openInput: true, code: 1, stderr: message });
       await child.end();
       if (end === "wait") await eventually("the end of our connection", () => left);
@@ -301,7 +303,7 @@ acceptance("PROXY protocol", "a listener takes the caller for whom the header sp
     `TCP-L:${port},fork,accept-proxy`,
     "SYSTEM:'echo $SOCAT_PEERADDR $SOCAT_PEERPORT $SOCAT_SOCKADDR; cat'",
   ];
-  await run.serve(["--access-log", ...args], { tcp: port }, { stderr: "any" });
+  await run.serve(["-t", patience, "--access-log", ...args], { tcp: port }, { stderr: "any" });
   const peer = await connect(run, { tcp: port });
   await peer.send("PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\nhello");
   await peer.endWrite();
@@ -359,7 +361,12 @@ for (const [version, option] of [[1, "proxy-protocol=1"], [2, "proxy-protocol"]]
       const [front, back, port] = [run.port(), run.port(), run.port()];
       const requests = serveSocks5(run, { port });
       await run.serve(
-        [`TCP-L:${back},fork,accept-proxy=require`, "SYSTEM:'echo $SOCAT_PEERADDR $SOCAT_PEERPORT; cat'"],
+        [
+          "-t",
+          patience,
+          `TCP-L:${back},fork,accept-proxy=require`,
+          "SYSTEM:'echo $SOCAT_PEERADDR $SOCAT_PEERPORT; cat'",
+        ],
         {
           tcp: back,
         },

@@ -36,10 +36,10 @@ async function offer(peer: Peer, taken: (bytes: number) => void): Promise<void> 
   }
 }
 
-/** Waits until a count has been the same for a second. */
+/** Waits until a count has been the same for two seconds. */
 async function settled(count: () => number): Promise<void> {
   let [last, since] = [0, performance.now()];
-  while (last === 0 || performance.now() - since < 1000) {
+  while (last === 0 || performance.now() - since < 2000) {
     if (count() !== last) [last, since] = [count(), performance.now()];
     await delay(20);
   }

