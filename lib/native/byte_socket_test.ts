@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { StreamError } from "../errors.ts";
 import type { SocketAddress } from "../stream/stream.ts";
+import { BacklogQueue } from "../portable/backlog_queue.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { ByteSocket } from "./byte_socket.ts";
 import * as c from "./constants.ts";
@@ -42,7 +43,13 @@ function socketTest(name: string, run: (scene: Scene) => Promise<void>): void {
       const arena = () => {
         throw new Error("these tests send no datagrams");
       };
-      const shared = { reactor, pool: new BufferPool(), arena, unwatched: new Set<never>() };
+      const shared = {
+        reactor,
+        pool: new BufferPool(),
+        arena,
+        backlogs: new BacklogQueue(),
+        unwatched: new Set<never>(),
+      };
       try {
         const listener = listenStream(anyPort, { backlog: 1 }, shared);
         const [near, far] = await Promise.all([connectStream(listener.local, {}, never, shared), listener.accept()]);
