@@ -52,6 +52,15 @@ Deno.test("UDP listener drops the newest datagrams of a peer whose session does 
   await listener[Symbol.asyncDispose]();
 });
 
+Deno.test("UDP listener counts what is dropped of a peer that nobody has accepted", async () => {
+  const { socket, next, listener } = await open({ fork: true, queue: 2 });
+  await socket.deliver([packet(a, "1"), packet(a, "2"), packet(a, "3")]);
+  const caller = await next();
+  assertEquals(caller.dropped, 1);
+  await caller.reject(new ConnectError("range"));
+  await listener[Symbol.asyncDispose]();
+});
+
 Deno.test("UDP listener bounds a peer's queue in bytes too", async () => {
   const { socket, session, listener } = await open({ fork: true });
   const big = { from: a, data: new Uint8Array(60_000) };
@@ -157,7 +166,12 @@ Deno.test("UDP listeners of one process share a port: the oldest has new senders
   assertEquals(socket!.closed, true);
   const next = await listen();
   assertEquals(driver.datagramSockets.length, 2);
+  // A port that broke is not for those who come later.
+  await driver.datagramSockets[1]!.deliver(new StreamError("recv: gone", { code: "ENETDOWN" }));
+  const last = await listen();
+  assertEquals(driver.datagramSockets.length, 3);
   await next[Symbol.asyncDispose]();
+  await last[Symbol.asyncDispose]();
 });
 
 Deno.test("UDP listener lets at most 1024 peers wait", async () => {

@@ -57,6 +57,19 @@ Deno.test("LINES ends the session at a line longer than max, before it is comple
   assertThrows(() => split(["abc", "def\n"], { max: 5 }), LimitError);
   assertEquals(split(["abcde", "\n"], { max: 5 }), ["abcde"]);
 });
+Deno.test("LINES takes a line that just fits, whose separator comes in pieces", () => {
+  assertEquals(split(["abcde=", "=x"], { max: 5, sep: "==" }), ["abcde", "x"]);
+});
+Deno.test("LINES with strict tells of a line that is too long once, however long it goes on", () => {
+  const { log, lines: told } = collectingLog();
+  let dropped = 0;
+  const context = stepContext("byte", { log, drop: (count = 1) => dropped += count });
+  const step = makeStep(lines, { strict: true, max: "5", sep: "==" }, context);
+  const got: string[] = [];
+  const emit = ({ data }: { data: Uint8Array }) => void got.push(text(data));
+  for (const piece of ["aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "=", "=b=="]) step.push({ data: bytes(piece) }, emit);
+  assertEquals([got, dropped, told.length], [["b"], 1, 1]);
+});
 Deno.test("LINES names max-message when that is the bound", () => {
   const context = stepContext("byte", { maxMessageBytes: 2 ** 20 });
   const error = assertThrows(() => split(["x".repeat(2 ** 20 + 1)], {}, context), LimitError);

@@ -82,6 +82,25 @@ Deno.test("STDIO abort() lets the process exit while a read is pending", async (
   assertEquals([success, stdout, stderr], [true, "reading\n", "CLOSED\n"]);
 });
 
+Deno.test("STDIO half-close ends standard output although another that could write to it has left without a word", async () => {
+  const { stderr } = await feed(spawn("gone"), bytesOf("x"));
+  assertEquals(textOf(stderr), "closeStdout\n");
+});
+
+Deno.test("STDIO abort() leaves standard input open while no read is pending", async () => {
+  const child = spawn("rest");
+  const writer = child.stdin.getWriter();
+  const reader = child.stdout.getReader();
+  await writer.write(bytesOf("one"));
+  assertEquals(textOf((await reader.read()).value!), "one");
+  await writer.write(bytesOf("two"));
+  await writer.close();
+  assertEquals(textOf((await reader.read()).value!), "two");
+  assertEquals((await reader.read()).done, true);
+  assertEquals(await new Response(child.stderr).text(), "");
+  assertEquals((await child.status).success, true);
+});
+
 Deno.test("STDIO keeps for the next session what came after one had left, and leaves the output open", async () => {
   const child = spawn("share");
   const writer = child.stdin.getWriter();

@@ -55,6 +55,18 @@ if (scenario === "cat") {
   await stream.write(new TextEncoder().encode("reading\n"));
   stream.abort();
   await reading;
+} else if (scenario === "gone") {
+  const [first, second] = [await start({}, { onlySession: true }), await start({}, { onlySession: true })];
+  first.abort();
+  await second.closeWrite();
+  second.abort();
+} else if (scenario === "rest") {
+  const stream = await start({}, { onlySession: true });
+  const first = await stream.read();
+  stream.abort();
+  // What has been read has ended nothing: the descriptor may be another address's too.
+  await Deno.stdout.write(first!.slice());
+  await Deno.stdin.readable.pipeTo(Deno.stdout.writable, { preventClose: true });
 } else if (scenario === "share") {
   const first = await start({});
   const reading = first.read().catch(() => {});
