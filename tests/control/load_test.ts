@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { loadFiles, readText } from "../../lib/config/load.ts";
 import { dumpListener } from "../../lib/control/dump.ts";
-import { leastTime } from "../support/least_time.ts";
+import { processorMs } from "../support/processor_time.ts";
 import { load, loadError } from "./support.ts";
 
 Deno.test("a configuration in the form of the original's minimal sample loads", async () => {
@@ -302,10 +302,9 @@ Deno.test("what looks like a date in YAML is the text that was written", async (
 Deno.test("YAML that stands for more than anybody can hold is refused at once", async () => {
   let bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (let i = 1; i < 12; i++) bomb += `a${i}: &a${i} [${Array(10).fill(`*a${i - 1}`).join(", ")}]\n`;
-  const took = await leastTime(5000, async () => {
-    assertEquals(await loadError(bomb), "test.yaml: more than 1000000 values");
-  });
-  assert(took < 5000, `${took} ms`);
+  const started = processorMs();
+  assertEquals(await loadError(bomb), "test.yaml: more than 1000000 values");
+  assert(processorMs() - started < 5000);
   assertEquals(await loadError("rules: &a [*a]\n"), "test.yaml: nested more than 100 levels deep");
   assertEquals(await loadError(`rules: ${"[".repeat(20_000)}`), "test.yaml: nested too deeply");
   assertEquals(
