@@ -6,8 +6,6 @@ export const absentOptions: Readonly<Record<string, string>> = {
   // socat's, and those of the original.
   "-s": "sloppy mode; for a WebSocket server use --server",
   "-g": "unchecked options",
-  "-L": "lock files; flock FILE l7mp ... does it",
-  "-W": "lock files; flock FILE l7mp ... does it",
   "--pump": "the choice of a data path",
   "--offload": "kernel offload",
   "--offload-ifs": "kernel offload",

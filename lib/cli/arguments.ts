@@ -69,6 +69,8 @@ export interface Arguments {
   accessLog?: string;
   /** Tell them at the end. */
   statistics: boolean;
+  /** Held from before anything opens to the end. */
+  lock?: { path: string; wait: boolean };
   graceMs: number;
   timeoutMs?: number;
   driver: "auto" | "native" | "portable";

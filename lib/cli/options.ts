@@ -80,6 +80,11 @@ function setSyslog(result: Arguments, name: string, text = "daemon", mixed: bool
   result.log.syslog = { facility, mixed };
 }
 
+function setLock(result: Arguments, path: string, wait: boolean): void {
+  if (result.lock) throw new ConfigError("only one of -L and -W, and that once");
+  result.lock = { path, wait };
+}
+
 export const globalOptions: readonly GlobalOption[] = [
   {
     names: ["-V", "--version"],
@@ -557,6 +562,22 @@ export const globalOptions: readonly GlobalOption[] = [
       result.timeoutMs = readSeconds(text!, name, 0);
       result.admin.timeout = printDuration(result.timeoutMs);
     },
+  },
+  {
+    names: ["-L"],
+    value: { label: "FILE" },
+    group: "Process",
+    help: "Make FILE, and remove it at the end; fail if it exists",
+    example: "l7mp -L l7mp.lock tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text) => setLock(result, text!, false),
+  },
+  {
+    names: ["-W"],
+    value: { label: "FILE" },
+    group: "Process",
+    help: "Make FILE, and remove it at the end; wait as long as it exists",
+    example: "l7mp -W l7mp.lock tcp-l:8080,fork tcp:127.0.0.1:80",
+    set: (result, text) => setLock(result, text!, true),
   },
   {
     names: ["--grace"],

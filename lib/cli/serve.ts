@@ -94,14 +94,17 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
   });
   const releaseFaults = handleFaults((error) => ending.byFault(error));
   const timer = after(timeoutMs ?? Infinity, () => ending.byTimeout(timeoutMs!));
+  const lock = given.lock && new (await import("./process_lock.ts")).ProcessLock(given.lock, log);
+  const run = () => lock ? lock.hold(() => service.run(proxy)) : service.run(proxy);
   try {
-    service.run(proxy).then(({ error }) => ending.byItself(error), (error) => ending.byFault(error));
+    run().then(({ error }) => ending.byItself(error), (error) => ending.byFault(error));
     return await ending.status;
   } finally {
     timer.stop();
     releaseFaults();
     releaseSignals();
     await service.close?.();
+    lock?.release();
     if (given.statistics) statistics(false);
     driver.close();
   }

@@ -40,7 +40,6 @@ const absent: readonly Absent[] = [
     instead: "use range=",
   },
   { names: "lowport", instead: "use sourceport=" },
-  { names: "lockfile waitlock", instead: "use flock: flock FILE l7mp ..." },
   { names: "netns", instead: "use ip netns: ip netns exec NAME l7mp ..." },
   { names: "escape-newlines rate burst max-messages linger-half cool-write children-shutup" },
   { names: "shell", instead: "SHELL takes $SHELL" },

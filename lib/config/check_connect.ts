@@ -7,6 +7,7 @@ const exclusive = [
   ["preamble", "preamble_file"],
   ["foreachmsg", "waitfordata"],
   ["foreachmsg", "reconnect"],
+  ["lockfile", "waitlock"],
 ] as const;
 
 /** Throws a `ConfigError` for the first fault. */

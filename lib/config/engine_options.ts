@@ -90,6 +90,16 @@ export const connectOptions = s.object({
   }),
   preamble: s.string({ group: "connecting", help: "Sent first on every connection", example: "hello" }),
   preamble_file: s.string({ group: "connecting", help: "File whose content is sent first on every connection" }),
+  lockfile: s.string({
+    group: "connecting",
+    help: "Make this file while it is open, fail if it exists (for a listener see -L)",
+    example: "tty.lock",
+  }),
+  waitlock: s.string({
+    group: "connecting",
+    help: "Make this file while it is open, wait as long as it exists (for a listener see -W)",
+    example: "tty.lock",
+  }),
   waitfordata: s.boolean({ group: "connecting", help: "Open only when there is something to send" }),
   foreachmsg: s.boolean({ group: "connecting", help: "Open anew for every message; answers come back as messages" }),
 });

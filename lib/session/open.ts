@@ -70,6 +70,22 @@ async function connectLayers(
   context: Context,
   progress: { step: string },
 ): Promise<Stream> {
+  const { lockfile, waitlock } = endpoint.connect ?? {};
+  const path = lockfile ?? waitlock;
+  if (path === undefined) return await connectUnlocked(endpoint, layers, context, progress);
+  const { locked } = await import("./lock_file.ts");
+  progress.step = "lock";
+  const { log, signal } = context;
+  const open = () => connectUnlocked(endpoint, layers, context, progress);
+  return await locked(open, path, { wait: waitlock !== undefined, log, signal });
+}
+
+async function connectUnlocked(
+  endpoint: Endpoint,
+  layers: readonly PlannedLayer[],
+  context: Context,
+  progress: { step: string },
+): Promise<Stream> {
   let stream = await connectSource(endpoint, context, progress);
   for (const { layer, spec } of layers) {
     if (layer.wrap) {
