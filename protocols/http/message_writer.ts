@@ -3,6 +3,7 @@ import { StreamError } from "../../lib/errors.ts";
 import { Accumulator } from "../../lib/stream/accumulator.ts";
 import { concat } from "../../lib/stream/concat.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
+import { after, type Timer } from "../../lib/stream/timer.ts";
 import type { BodyEncoder } from "./body.ts";
 import type { HeaderLine } from "./head.ts";
 
@@ -17,7 +18,7 @@ export interface MessageWriterOptions {
   start(length: number | undefined): Start;
   /**
    * Waits this long for the body, and as long again for its end, before it begins without a length: many a small server
-   * understands bodies only with one. 0: does not wait.
+   * understands bodies only with one. 0: does not wait. A process that stood still looks once more (see `after`).
    */
   readonly holdMs: number;
   /** What to say after the body, where there is a place for it. */
@@ -37,7 +38,7 @@ export class MessageWriter {
   readonly #options: MessageWriterOptions;
   #encoder: BodyEncoder | undefined;
   readonly #held = new Accumulator();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #soon: ReturnType<typeof setTimeout> | undefined;
   /** The write that is under way, or was the last. */
   #sending: Promise<void> | undefined;
@@ -51,8 +52,8 @@ export class MessageWriter {
   }
 
   #hold(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#release(), this.#options.holdMs);
+    this.#timer?.stop();
+    this.#timer = after(this.#options.holdMs, () => this.#release());
   }
 
   /** The head has been handed to the connection, or is about to. */
@@ -104,7 +105,7 @@ export class MessageWriter {
   }
 
   #stopTimers(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     clearTimeout(this.#soon);
     this.#timer = undefined;
   }
