@@ -4,7 +4,7 @@
  * `code` and a message such as `connect(AF=2 127.0.0.1:1): Connection refused`. An option a driver cannot honour is a
  * `ConfigError` naming option and driver, never ignored.
  */
-import type { ByteStream, Datagram, SocketAddress, Stream } from "./stream/stream.ts";
+import type { ByteStream, Datagram, SocketAddress, Stream, WindowSize } from "./stream/stream.ts";
 
 /** Options of every socket. Undefined leaves the system's default. */
 export interface SocketOptions {
@@ -123,12 +123,6 @@ export type AccountKind = "user" | "group";
 /** What a socket is for, as far as drivers differ in what they can do with one. */
 export type SocketUse = "connect" | "listen" | "udp" | "unix-datagram";
 
-/** Columns and rows of a terminal's window. */
-export interface WindowSize {
-  readonly columns: number;
-  readonly rows: number;
-}
-
 /** A pseudo-terminal: a device that programs take for a terminal, and our side of it. */
 export interface PseudoTerminal {
   /** The device: `/dev/pts/3`. */
@@ -138,6 +132,8 @@ export interface PseudoTerminal {
    * terminal up, and is what gives all of it back. `info.resize` is set.
    */
   readonly stream: ByteStream;
+  /** Gives it a window for good: `info.resize` does nothing any more. */
+  fixWindow(size: WindowSize): void;
   /**
    * Until this is called the driver has the device open itself, so that the stream does not end when everybody else has
    * closed it. Afterwards it ends whenever nobody has it open; whoever opens the device makes it go on. May be called

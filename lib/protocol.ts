@@ -43,6 +43,11 @@ export interface Context {
    * Otherwise a session leaves them open for the next.
    */
   readonly onlySession?: boolean;
+  /**
+   * Has `taker` called for a signal that would end this process, in place of that, until the returned function is called.
+   * Absent where the process has more to do than this one session.
+   */
+  takeSignal?(name: "SIGINT" | "SIGHUP" | "SIGQUIT", taker: () => void): () => void;
   /** Version of the program, for the environment of programs. */
   readonly version?: string;
   /** Program name (`-lp`), also the second prefix of environment variables. */

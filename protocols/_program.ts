@@ -1,6 +1,6 @@
 /** A running program as a byte stream. */
 import { ConfigError, ConnectError, StreamError, systemFault } from "../lib/errors.ts";
-import type { Context } from "../lib/protocol.ts";
+import type { Context, Direction } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { AbortGate } from "../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../lib/stream/stream.ts";
@@ -8,14 +8,21 @@ import { after, sleep } from "../lib/stream/timer.ts";
 import { inFolder } from "./_file_options.ts";
 import { groupRuns, signalGroup } from "./_process_group.ts";
 import { programEnvironment } from "./_program_environment.ts";
+import { type ProgramChannel, ProgramPipes } from "./_program_pipes.ts";
+import { ProgramTerminal, programTerminalOptions, terminalRedirections } from "./_program_terminal.ts";
+import { openPseudoTerminal } from "./_pseudo_terminal.ts";
 import { type Child, spawn } from "./_spawn.ts";
 
 const group = "programs";
+
+const signalHelp = (name: string) =>
+  `${name} goes to the program instead of ending us, in a process that has only this session`;
 
 /** Options of every program address (addresses.md 5.7). */
 export const programOptions = {
   pipes: s.boolean({ group, help: "Talk to the program through pipes; always so" }),
   setsid: s.boolean({ group, help: "The program begins a session of its own; always so" }),
+  setpgid: s.boolean({ group, aliases: ["pgid"], help: "The program is in a process group of its own; always so" }),
   stderr: s.boolean({ group, help: "Standard error of the program goes to its output too" }),
   env: s.list(s.string({ pattern: /^[^=]+=/, expected: "NAME=VALUE" }), {
     group,
@@ -29,8 +36,12 @@ export const programOptions = {
   argv0: s.string({ group, help: "Name the program sees as its own" }),
   login: s.boolean({ group, help: "As login shells are started: its name begins with -" }),
   umask: s.mode({ group, help: "File mode creation mask of the program" }),
+  sigint: s.boolean({ group, help: signalHelp("SIGINT") }),
+  sighup: s.boolean({ group, help: signalHelp("SIGHUP") }),
+  sigquit: s.boolean({ group, help: signalHelp("SIGQUIT") }),
   kill_after: s.duration({ group, default: 1000, help: "Grace between TERM and KILL at the end" }),
   end_close: s.boolean({ group: "ends", help: "At the end only close the pipes; let the program run on" }),
+  ...programTerminalOptions,
 };
 const programSchema = s.object(programOptions);
 export type ProgramOptions = s.SpecOf<typeof programSchema>;
@@ -71,36 +82,54 @@ export async function runProgram(
   context: Context,
 ): Promise<ByteStream> {
   context.signal.throwIfAborted();
-  if (options.stderr) needProgram(words[0]!, options.path ?? Deno.env.get("PATH") ?? "", options.cwd);
-  const [program, ...args] = options.stderr ? throughShell(words) : words;
+  const { direction } = context;
+  const [program] = words;
   if (!program) throw new ConfigError(`${protocol}: no program given`);
   const env = { ...programEnvironment(context), ...Object.fromEntries((options.env ?? []).map(splitVariable)) };
   if (options.path !== undefined) env.PATH = options.path;
   const bare = program.slice(program.lastIndexOf("/") + 1);
   const argv0 = options.login ? `-${options.argv0 ?? bare}` : options.argv0;
-  const child = await spawn({
-    program,
-    args,
-    argv0,
-    env,
-    clearEnv: options.clear_env ?? false,
-    cwd: options.cwd,
-    umask: options.umask,
-    writes: context.direction !== "read",
-    reads: context.direction !== "write",
-  });
-  const stream = new ProgramStream(child, options, { protocol, name: `${protocol}:${words[0]}` });
+  const redirected = options.pty || options.stderr;
+  if (redirected) needProgram(program, options.path ?? Deno.env.get("PATH") ?? "", options.cwd);
+  const terminal = options.pty ? await openPseudoTerminal(options, context) : undefined;
+  const redirections = [terminal ? terminalRedirections[direction] : "", options.stderr ? "2>&1" : ""].join(" ");
+  let child: Child;
+  try {
+    child = await spawn({
+      ...(redirected
+        ? throughShell(words, argv0, redirections, terminal?.path)
+        : { program, args: words.slice(1), argv0 }),
+      env,
+      clearEnv: options.clear_env ?? false,
+      cwd: options.cwd,
+      umask: options.umask,
+      writes: direction !== "read" && !terminal,
+      reads: direction !== "write",
+    });
+  } catch (error) {
+    terminal?.stream.abort(error);
+    throw error;
+  }
+  const channel = terminal ? new ProgramTerminal(terminal, child) : new ProgramPipes(child);
+  const info = { protocol, name: `${protocol}:${program}`, resize: terminal?.stream.info.resize };
+  const stream = new ProgramStream(child, channel, options, info, context);
   if (context.signal.aborted) {
     stream.abort(context.signal.reason);
     throw context.signal.reason;
   }
-  context.log.info("program.start", `started ${words[0]} as process ${child.pid}`, { pid: child.pid });
+  context.log.info("program.start", `started ${program} as process ${child.pid}`, { pid: child.pid });
   return stream;
 }
 
-/** The shell makes standard error a copy of standard output, then becomes the program. */
-function throughShell(words: readonly string[]): readonly string[] {
-  return ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...words];
+/**
+ * A shell that redirects, then becomes the program; `path` is its `$0`. One that can give a program another name than
+ * its own is needed where there is an `argv0`.
+ */
+function throughShell(words: readonly string[], argv0: string | undefined, redirections: string, path = "sh") {
+  if (argv0 === undefined) {
+    return { program: "/bin/sh", args: ["-c", `exec "$@" ${redirections}`, path, ...words] };
+  }
+  return { program: "bash", args: ["-c", `exec -a "$1" "\${@:2}" ${redirections}`, path, argv0, ...words] };
 }
 
 /** What the shell would only tell the peer: throws a `ConnectError` when `program` is nowhere to be found. */
@@ -122,8 +151,20 @@ function splitVariable(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
+const passedSignals = { sigint: "SIGINT", sighup: "SIGHUP", sigquit: "SIGQUIT" } as const;
+
+/** Has the program and its group get the signals that `options` name, in our place; returns what undoes it. */
+function passSignals(pid: number, options: ProgramOptions, { takeSignal }: Context): (() => void)[] {
+  if (!takeSignal) return [];
+  const keys = Object.keys(passedSignals) as (keyof typeof passedSignals)[];
+  return keys.filter((key) => options[key]).map((key) => {
+    const name = passedSignals[key];
+    return takeSignal(name, () => signalGroup(pid, name));
+  });
+}
+
 /**
- * The two pipes of a child. `finished` tells how it ended, also after an `abort` that came later; otherwise an `abort`
+ * What leads to and from a child. `finished` tells how it ended, also after an `abort` that came later; otherwise an `abort`
  * kills it (TERM, later KILL, to its whole group) unless `end_close`, and `finished` resolves once it and what it has
  * started are gone or killed.
  */
@@ -131,9 +172,9 @@ class ProgramStream implements ByteStream {
   readonly kind = "byte";
   readonly info: StreamInfo;
   readonly #child: Child;
+  readonly #channel: ProgramChannel;
   readonly #options: ProgramOptions;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #direction: Direction;
   #exited = false;
   #inputLost = false;
   #inputClosed: Promise<void> | undefined;
@@ -143,37 +184,43 @@ class ProgramStream implements ByteStream {
   /** Called when the child has exited, by a read that is waiting. */
   #onExit: (() => void) | undefined;
 
-  constructor(child: Child, options: ProgramOptions, info: StreamInfo) {
+  constructor(
+    child: Child,
+    channel: ProgramChannel,
+    options: ProgramOptions,
+    info: StreamInfo,
+    context: Context,
+  ) {
     this.#child = child;
+    this.#channel = channel;
     this.#options = options;
+    this.#direction = context.direction;
     this.info = info;
     this.#gate = new AbortGate(info.name);
-    this.#writer = child.stdin?.getWriter();
-    this.#reader = child.stdout?.getReader();
-    // Its faults are those of `write`.
-    this.#writer?.closed.catch(() => {});
+    const passed = passSignals(child.pid, options, context);
     child.status.then(() => {
       this.#exited = true;
+      for (const stop of passed) stop();
       this.#onExit?.();
     });
   }
 
   async read(): Promise<Uint8Array | null> {
     this.#gate.check();
-    if (!this.#reader || this.#outputEnded) return null;
-    const chunk = await this.#nextChunk(this.#reader);
+    if (this.#direction === "write" || this.#outputEnded) return null;
+    const chunk = await this.#nextChunk();
     if (!chunk) this.#outputEnded = true;
     return chunk;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     this.#gate.check();
-    if (!this.#writer || this.#inputClosed) {
+    if (this.#direction === "read" || this.#inputClosed) {
       throw new StreamError(`write(${this.info.name}): Broken pipe`, { code: "EPIPE" });
     }
     if (bytes.length === 0) return;
     try {
-      await this.#gate.race(this.#writer.write(bytes));
+      await this.#gate.race(this.#channel.write(bytes));
     } catch (error) {
       this.#gate.check();
       const { code, text } = systemFault(error);
@@ -201,15 +248,12 @@ class ProgramStream implements ByteStream {
   async closeWrite(): Promise<void> {
     this.#gate.check();
     // The program may be gone already, or has closed its input: nothing is lost by that.
-    await (this.#inputClosed ??= this.#writer?.close().catch(() => {}) ?? Promise.resolve());
+    await (this.#inputClosed ??= this.#channel.closeWrite().catch(() => {}));
   }
 
   abort(reason?: unknown): void {
     if (!this.#gate.abort(reason)) return;
-    const clean = reason === undefined;
-    const input = this.#inputClosed ?? (clean ? this.#writer?.close() : this.#writer?.abort());
-    input?.catch(() => {});
-    this.#reader?.cancel().catch(() => {});
+    this.#channel.close(reason === undefined);
     this.#ending = this.#end();
     this.#ending.catch(() => {});
   }
@@ -231,21 +275,17 @@ class ProgramStream implements ByteStream {
   }
 
   /** The next output; null at its end, or when the child has exited and nothing came for `drainMs`. */
-  async #nextChunk(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | null> {
-    const { promise, resolve, reject } = Promise.withResolvers<ReadableStreamReadResult<Uint8Array> | null>();
+  async #nextChunk(): Promise<Uint8Array | null> {
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | null>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const startTimer = () => timer = setTimeout(() => resolve(null), drainMs);
-    reader.read().then(resolve, reject);
+    this.#channel.read().then(resolve, reject);
     if (this.#exited) startTimer();
     else this.#onExit = startTimer;
     try {
-      const result = await this.#gate.race(promise);
-      if (!result) {
-        reader.cancel().catch(() => {});
-        return null;
-      }
-      if (result.done) return null;
-      return result.value;
+      const chunk = await this.#gate.race(promise);
+      if (!chunk) this.#channel.stopReading();
+      return chunk;
     } catch (error) {
       this.#gate.check();
       const { code, text } = systemFault(error);

@@ -1,7 +1,9 @@
 /** Pseudo-terminals with the settings and the window that options ask for. */
-import type { Driver, PseudoTerminal, WindowSize } from "../lib/driver.ts";
+import type { Driver, PseudoTerminal } from "../lib/driver.ts";
 import { ConfigError } from "../lib/errors.ts";
+import type { Context } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
+import type { WindowSize } from "../lib/stream/stream.ts";
 import { setTerminal, terminalOptions, type TerminalSettings } from "./_terminal.ts";
 
 const group = "terminal";
@@ -11,7 +13,7 @@ export const pseudoTerminalOptions = {
   winsize: s.custom("COLUMNSxROWS", readSize, ({ columns, rows }) => `${columns}x${rows}`, {
     group,
     aliases: ["tiocswinsz"],
-    help: "Size of the terminal's window",
+    help: "Size of the window; default: that of the terminal on the other side, where it is standard input",
     example: "132x43",
   }),
   ...terminalOptions,
@@ -36,16 +38,18 @@ export function needPseudoTerminals(what: string, driver: Driver, instead: strin
   throw new ConfigError(`${what} needs the native driver, which only Linux has; ${advice}`, { code: "UNSUPPORTED" });
 }
 
-/** As `Driver.openTerminal`, set as `settings` say. */
+/** As `Driver.openTerminal`, set as `settings` say; without a window of its own it begins with the caller's. */
 export async function openPseudoTerminal(
   settings: PseudoTerminalSettings,
-  driver: Driver,
+  { driver, downstream }: Pick<Context, "driver" | "downstream">,
   onClose?: () => void,
 ): Promise<PseudoTerminal> {
   const terminal = await driver.openTerminal(onClose);
   try {
     setTerminal(settings, terminal.path);
-    if (settings.winsize) terminal.stream.info.resize!(settings.winsize);
+    const size = downstream?.windowSize?.();
+    if (settings.winsize) terminal.fixWindow(settings.winsize);
+    else if (size) terminal.stream.info.resize!(size);
     return terminal;
   } catch (error) {
     terminal.stream.abort(error);

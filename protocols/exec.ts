@@ -3,6 +3,7 @@ import { ConfigError } from "../lib/errors.ts";
 import type { Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { programOptions, runProgram } from "./_program.ts";
+import { checkTerminalDriver, checkTerminalOptions } from "./_program_terminal.ts";
 import { splitWords } from "./_words.ts";
 
 const execSpec = s.object({
@@ -41,7 +42,9 @@ export const exec: Protocol<ExecSpec> = {
   spec: execSpec,
   check(spec) {
     wordsOf(spec);
+    checkTerminalOptions(spec);
   },
+  checkDriver: (spec, { driver }) => checkTerminalDriver(spec, driver),
   connect: (spec, context) => runProgram(wordsOf(spec), spec, "EXEC", context),
 };
 
@@ -64,9 +67,11 @@ export const system: Protocol<ShellSpec> = {
   kind: "byte",
   end: "half",
   spec: shellSpec,
-  check({ command }) {
-    if (!command) throw new ConfigError("SYSTEM: no command given: usage SYSTEM:<shell text>");
+  check(spec) {
+    if (!spec.command) throw new ConfigError("SYSTEM: no command given: usage SYSTEM:<shell text>");
+    checkTerminalOptions(spec);
   },
+  checkDriver: (spec, { driver }) => checkTerminalDriver(spec, driver),
   connect: (spec, context) => runProgram(["/bin/sh", "-c", spec.command!], spec, "SYSTEM", context),
 };
 
@@ -90,6 +95,8 @@ export const shell: Protocol<ShellSpec> = {
   kind: "byte",
   end: "half",
   spec: shellSpec,
+  check: checkTerminalOptions,
+  checkDriver: (spec, { driver }) => checkTerminalDriver(spec, driver),
   connect(spec, context) {
     const program = Deno.env.get("SHELL") ?? "/bin/sh";
     const text = spec.arguments?.join(" ") ?? spec.command;

@@ -75,10 +75,11 @@ function removeLink(link: string, path: string): void {
   }
 }
 
-async function openPty(spec: PtySpec, { driver, log, signal }: Context): Promise<ByteStream> {
+async function openPty(spec: PtySpec, context: Context): Promise<ByteStream> {
+  const { driver, log, signal } = context;
   signal.throwIfAborted();
   let linked: PseudoTerminal | undefined;
-  const terminal = await openPseudoTerminal(spec, driver, () => {
+  const terminal = await openPseudoTerminal(spec, context, () => {
     if (linked) removeLink(spec.link!, linked.path);
   });
   const { path, stream } = terminal;
@@ -117,13 +118,9 @@ export const pty: Protocol<PtySpec> = {
   kind: "byte",
   end: "none",
   spec: ptySpec,
-  prepare(spec, context) {
-    needPseudoTerminals(
-      "a pseudo-terminal",
-      context.driver,
-      `socat stands in where it is installed: exec:'socat - "PTY,..."'`,
-    );
-    checkAccounts(spec, context);
+  checkDriver(_spec, { driver }) {
+    needPseudoTerminals("a pseudo-terminal", driver, `socat stands in where it is installed: exec:'socat - "PTY,..."'`);
   },
+  prepare: checkAccounts,
   connect: openPty,
 };

@@ -3,6 +3,7 @@ import type { Driver } from "../lib/driver.ts";
 import type { Context, Direction, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type Handle, HandleStream } from "../lib/stream/handle_stream.ts";
+import type { StreamInfo, WindowSize } from "../lib/stream/stream.ts";
 import { StandardInput } from "./_standard_input.ts";
 import { standardOutput } from "./_standard_output.ts";
 import { changeTerminal, terminalOptions } from "./_terminal.ts";
@@ -47,6 +48,15 @@ function standardHandle(
       if (onlySession && input?.busy) Deno.stdin.close();
     },
   };
+}
+
+/** That of the terminal of the process; undefined when it has gone. */
+function windowSize(): WindowSize | undefined {
+  try {
+    return Deno.consoleSize();
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -97,10 +107,13 @@ export const stdio: Protocol<StdioSpec> = {
     const own = name === "stdin" ? "read" : name === "stdio" ? "both" : "write";
     const direction = own === "both" ? context.direction : own;
     const handle = standardHandle(name === "stderr", direction, context, restore);
-    return new HandleStream(
-      handle,
-      { protocol: "Stdio", name, descriptors: [0, name === "stderr" ? 2 : 1] },
-      direction,
-    );
+    const watched = direction !== "write" && Deno.stdin.isTerminal();
+    const info: StreamInfo = {
+      protocol: "Stdio",
+      name,
+      descriptors: [0, name === "stderr" ? 2 : 1],
+      windowSize: watched ? windowSize : undefined,
+    };
+    return new HandleStream(handle, info, direction);
   },
 };

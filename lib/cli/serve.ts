@@ -13,6 +13,7 @@ import { type DumpFormat, dumpTap } from "./dump.ts";
 import { Ending } from "./ending.ts";
 import type { Sink } from "./log_sink.ts";
 import type { RawCopies } from "./raw_copies.ts";
+import { SignalTakers } from "./signal_takers.ts";
 import { handleSignals } from "./signals.ts";
 import { statisticsLines } from "./statistics.ts";
 import { version } from "./version.ts";
@@ -78,12 +79,15 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
     copies ??= import("./raw_copies.ts").then(({ RawCopies }) => new RawCopies(program));
     return (await copies).open(name, service.variables?.({ ...caller, program, version }) ?? {}, log);
   };
-  const proxy = new Proxy({ plan, driver, log, tap, openCopy, ...settingsOf(given), ...service.options, events });
+  const takers = new SignalTakers();
+  const shared = { driver, log, tap, openCopy, takeSignal: takers.take };
+  const proxy = new Proxy({ plan, ...shared, ...settingsOf(given), ...service.options, events });
   const statistics = (withSessions: boolean) => {
     for (const line of statisticsLines(proxy.sessions.totals(), withSessions)) asked.info("statistics", line);
   };
   const ending = new Ending(proxy, { log, graceMs: many ? graceMs : 0, exitClass, cutLimitMs });
   const releaseSignals = handleSignals({
+    pass: (name) => takers.pass(name),
     end: (signal) => ending.bySignal(signal),
     statistics: () => statistics(many),
     reopen() {

@@ -7,6 +7,8 @@ const endings = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 export type EndingSignal = keyof typeof endings;
 
 export interface SignalActions {
+  /** Whether somebody takes the signal, who then has been told: it does not end the program. */
+  pass(name: EndingSignal): boolean;
   /**
    * Called for each signal that ends the program. `patient` is true for the first SIGINT or SIGTERM: sessions may get
    * time to finish; false means at once.
@@ -28,6 +30,7 @@ export function handleSignals(actions: SignalActions): () => void {
       continue;
     }
     listeners.push([name, () => {
+      if (actions.pass(name)) return;
       const patient = !asked && (name === "SIGINT" || name === "SIGTERM");
       asked = true;
       actions.end({ name, number, patient });

@@ -10,11 +10,6 @@ interface Absent {
 }
 
 const absent: readonly Absent[] = [
-  {
-    names: "pty ctty tiocsctty",
-    instead: "programs have no terminal; script gives them one: EXEC-ARG ... -- script -qec 'bash -i' /dev/null",
-  },
-  { names: "setpgid pgid", instead: "leave it out: programs are in a group of their own" },
   { names: "nofork", instead: "leave it out: the program then talks through l7mp" },
   { names: "socketpair", instead: "leave it out: programs are talked to through pipes" },
   { names: "fdin fdout", instead: "let a shell redirect: SYSTEM:'program 3<&0 4>&1'" },
@@ -23,7 +18,6 @@ const absent: readonly Absent[] = [
     instead: "start l7mp or the program as that user: setpriv, runuser",
   },
   { names: "chroot chroot-early", instead: "start l7mp or the program through chroot" },
-  { names: "sighup sigint sigquit", instead: "signals end l7mp, and with it the program" },
   { names: "sitout-eio", instead: "leave out wait-slave: PTY then survives that its device is closed" },
   {
     names:

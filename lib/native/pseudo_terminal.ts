@@ -1,6 +1,6 @@
 /** Pseudo-terminals (pty(7)): we hold the master, programs open the slave by its path. */
-import type { PseudoTerminal, WindowSize } from "../driver.ts";
-import type { ByteStream, StreamInfo } from "../stream/stream.ts";
+import type { PseudoTerminal } from "../driver.ts";
+import type { ByteStream, StreamInfo, WindowSize } from "../stream/stream.ts";
 import { ByteSocket } from "./byte_socket.ts";
 import * as c from "./constants.ts";
 import { connectError } from "./errno.ts";
@@ -39,6 +39,8 @@ class NativeTerminal implements PseudoTerminal {
   /** Our own descriptor of the slave; -1 once it is closed. */
   #slave: number;
   #closed = false;
+  /** Its window is not to change. */
+  #fixed = false;
 
   /** Owns `master` unless it throws. */
   constructor(master: number, path: string, shared: Shared, onClose: (() => void) | undefined) {
@@ -49,7 +51,9 @@ class NativeTerminal implements PseudoTerminal {
       protocol: "PTY",
       name: path,
       descriptors: [master, master],
-      resize: (size) => this.#resize(size),
+      resize: (size) => {
+        if (!this.#fixed) this.#resize(size);
+      },
     };
     const onRelease = () => {
       this.#closed = true;
@@ -79,6 +83,11 @@ class NativeTerminal implements PseudoTerminal {
     libc.poll(new Uint8Array(request.buffer), 1, 0);
     const happened = request.getInt16(pollfd.happened, true);
     return (happened & c.POLLHUP) === 0 || (happened & c.POLLIN) !== 0;
+  }
+
+  fixWindow(size: WindowSize): void {
+    this.#fixed = true;
+    this.#resize(size);
   }
 
   #resize({ rows, columns }: WindowSize): void {

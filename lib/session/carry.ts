@@ -11,6 +11,7 @@ import { oneMessage } from "./one_message.ts";
 import { asL7mpError } from "./record.ts";
 import { defaultLinger, idleTimeout, networkLingerMs } from "./silence.ts";
 import { makeSteps } from "./steps.ts";
+import { followWindow } from "./window.ts";
 import type { Chain, Metadata, ServedListener, Way } from "./way.ts";
 
 /** All that is open between a caller and what serves it. */
@@ -64,7 +65,9 @@ export function carry(opened: Opened, options: CarryOptions): Promise<RelaySumma
     return made;
   };
   try {
-    return relayThrough(opened, make, options);
+    const relaying = relayThrough(opened, make, options);
+    const leave = followWindow(opened.downstream.info, opened.upstream.info);
+    return leave ? relaying.finally(leave) : relaying;
   } catch (error) {
     for (const step of begun) step.close?.();
     throw error;

@@ -26,6 +26,7 @@ export interface SessionEnvironment {
   /** Sessions keep a log of what happens to them, to be shown. */
   readonly observe?: boolean;
   readonly shared?: Context["shared"];
+  readonly takeSignal?: Context["takeSignal"];
   /** Something about a session is shown otherwise than before. */
   readonly onSessionChange?: (session: Session) => void;
   readonly control?: Context["control"];
@@ -58,6 +59,7 @@ export function contextOf(
   const { maxMessageBytes, blockBytes, noClose } = session;
   const { direction, listen, connect } = endpoint;
   const forks = (listen?.fork && !listen.oneshot) || connect?.fork;
+  const onlySession = environment.oneListener && !forks;
   return {
     signal,
     log,
@@ -67,7 +69,8 @@ export function contextOf(
     maxMessageBytes,
     blockBytes,
     sessionName,
-    onlySession: environment.oneListener && !forks,
+    onlySession,
+    takeSignal: onlySession ? environment.takeSignal : undefined,
     program,
     version,
     http: noClose ? { headers: [], ...http, noClose } : http,

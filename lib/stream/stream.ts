@@ -7,6 +7,12 @@ export type SocketAddress =
   | { readonly family: "inet" | "inet6"; readonly host: string; readonly port: number }
   | { readonly family: "unix"; readonly path: string };
 
+/** Of a terminal's window, in characters. */
+export interface WindowSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
 /** Facts about a stream; the seed of session metadata. */
 export interface StreamInfo {
   /** The document's name of the protocol, `TCP`. */
@@ -36,7 +42,9 @@ export interface StreamInfo {
    */
   awaitUpgrade?(): void;
   /** Of a pseudo-terminal: gives it a window of this size, of which the programs on it are told. */
-  resize?(size: { readonly columns: number; readonly rows: number }): void;
+  resize?(size: WindowSize): void;
+  /** Of the terminal somebody sits before, whose window changes with SIGWINCH: its size now, where it can be told. */
+  windowSize?(): WindowSize | undefined;
   /** Protocol facts, such as a WebSocket's path and headers. */
   readonly facts?: Readonly<Record<string, unknown>>;
 }

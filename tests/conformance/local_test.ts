@@ -43,6 +43,19 @@ protocolSuite("EXEC:cat one byte at a time", "byte", async () => echoPair(oneByt
 
 if (Deno.build.os === "linux") {
   const noHalfClose = "a terminal has no half-close";
+  const skip = [
+    ["holds a writer back until its reader reads", noHalfClose],
+    ["carries a large amount unchanged", noHalfClose],
+    ["half-closes from the near side", noHalfClose],
+    ["ends a pending read by half-close", noHalfClose],
+    ["keeps everything that was written before the half-close", noHalfClose],
+  ] as const;
+  protocolSuite("EXEC:cat with pty", "byte", async () => {
+    const driver = await openDriver("native");
+    const spec = exec.spec.parse({ command: "cat", pty: true, rawer: true }, "");
+    const close = () => driver.close();
+    return { ...echoPair(await exec.connect!(spec, testContext(driver)) as ByteStream), close };
+  }, { heldBackBytes, echo, skip });
   // A program on the terminal gives back what it gets.
   protocolSuite("PTY", "byte", async () => {
     const driver = await openDriver("native");
@@ -57,17 +70,7 @@ if (Deno.build.os === "linux") {
         await driver.close();
       },
     };
-  }, {
-    heldBackBytes,
-    echo,
-    skip: [
-      ["holds a writer back until its reader reads", noHalfClose],
-      ["carries a large amount unchanged", noHalfClose],
-      ["half-closes from the near side", noHalfClose],
-      ["ends a pending read by half-close", noHalfClose],
-      ["keeps everything that was written before the half-close", noHalfClose],
-    ],
-  });
+  }, { heldBackBytes, echo, skip });
 }
 
 protocolSuite(
