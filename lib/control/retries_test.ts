@@ -5,6 +5,8 @@ import FakeTimers from "@sinonjs/fake-timers";
 import { Gateway } from "../../tests/support/memory_net.ts";
 import type { RetryDocument, RouteDocument } from "../config/document.ts";
 import type { ByteStream } from "../stream/stream.ts";
+// Loaded when first needed, for which a clock that is told to go on does not wait.
+import "../session/reconnect.ts";
 
 interface Case {
   readonly gateway: Gateway;
