@@ -36,8 +36,21 @@ function adviceFor(error: ConnectError, address: SocketAddress): string | undefi
   if (error.code === "ENOENT") {
     return binding ? "; its folder must be there first" : "; whoever listens makes the path: start that first";
   }
-  if (!binding && error.code === "ECONNREFUSED") return " (nobody listens; stale socket file?)";
+  if (!binding && error.code === "ECONNREFUSED") {
+    return isOther(address.path)
+      ? "; what stands there is no socket: GOPEN takes whatever it is"
+      : " (nobody listens; stale socket file?)";
+  }
   return undefined;
+}
+
+/** Whether there is something at `path`, and no socket. */
+function isOther(path: string): boolean {
+  try {
+    return Deno.statSync(path).isSocket === false;
+  } catch {
+    return false;
+  }
 }
 
 async function ownerFor(

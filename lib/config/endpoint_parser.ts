@@ -73,15 +73,35 @@ function parseBody(body: readonly Token[], names: Names, word: string, tail?: re
     return inner;
   }
   const found = names.type(head);
-  if (found) return plain(head, body, names, tail);
+  if (found) {
+    const over = found.layer?.overlays?.find(({ role }) => role === found.type.role);
+    const hint = over && rest.length > 0 && beginsAddress(rest, names)
+      ? `; over another address it is ${over.name}:${textOf(rest)}`
+      : "";
+    return advising(hint, () => plain(head, body, names, tail));
+  }
   if (head.includes("/")) return plain("GOPEN", [{ text: "GOPEN" }, { special: ":" }, ...body], names);
   if (names.transform(head)) {
     throw new ConfigError(`"${address}" is a transform, not an address; it stands between two addresses`);
+  }
+  if (overlay || option) {
+    const example = overlay && !overlay.roles.includes("connect") ? "tcp-l:8080" : "tcp:localhost:80";
+    throw new ConfigError(`"${head}" stands before an address, as in ${head}:${example}`);
   }
   if (looksLikeHostAndPort(address)) {
     throw new ConfigError(`unknown device/address "${head || address}"; did you mean "TCP:${address}"?`);
   }
   throw unknownType(head === "" ? address : head, names);
+}
+
+/** Runs `read`, whose errors get `hint` behind them. */
+function advising<T>(hint: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ConfigError) error.message += hint;
+    throw error;
+  }
 }
 
 /** `127.0.0.1:80`, `localhost:80`, `www.example.org:80`, `[::1]:80`: no type has such a name. */

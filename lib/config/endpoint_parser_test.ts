@@ -121,6 +121,13 @@ Deno.test("applyOption() reads names without case and with socat's prefixes, lis
   assertEquals(options("sp=1,sourceport=2"), { sourceport: 2 });
   assertEquals(options("reuseaddr,reuseaddr="), {});
   assertEquals(options("path="), { path: "" });
+  for (
+    const [word, message] of [
+      ["tcp-l:80,range=", 'option "range": "" is not address/bits'],
+      ["tcp:h:1,retry=", 'option "retry" requires a value'],
+      ["tcp:h:1,connect-timeout=", 'missing numerical value of option "connect-timeout="'],
+    ] as const
+  ) refuses(word, message);
   assertEquals(options("keepalive"), { keepalive: true });
   assertEquals(options("base.keepalive,text"), {
     text: true,
@@ -146,6 +153,14 @@ Deno.test("parse errors are those of addresses.md section 8", () => {
   refuses("TCP:h:80,interval=-1", 'option "interval": -1 out of range 0..');
   refuses("TCP:h:80,retry=-2", 'option "retry": -2 out of range 0..');
   refuses("TCP-L:a:1:b", "TCP-LISTEN: wrong number of parameters (3 instead of 1): usage TCP-LISTEN:[<host>:]<port>");
+  refuses("ws-u:", '"ws-u" stands before an address, as in ws-u:tcp-l:8080');
+  refuses("waitfordata:", '"waitfordata" stands before an address, as in waitfordata:tcp:localhost:80');
+  const usage = "port is missing; usage WS:<host>:<port>[/<path>]";
+  refuses(
+    "ws:unix:/x",
+    `WS: wrong number of parameters (1 instead of 2): ${usage}; over another address it is ws-c:unix:/x`,
+  );
+  assertEquals(specOfWord("ws:unix:80", "destination").address, "unix");
   refuses("OPEN", "OPEN: wrong number of parameters (0 instead of 1): usage OPEN:<path>");
   refuses("ECHO:x", "ECHO: wrong number of parameters (1 instead of 0): usage ECHO");
   refuses("TCP:127.0.0.1:99999", 'port "99999" out of range 0..65535 in "TCP:127.0.0.1:99999"');

@@ -81,11 +81,11 @@ export function applyTransformOption(
 }
 
 /**
- * Writes the value of one option. An empty value leaves the default (but is an empty text where texts are wanted);
- * lists grow; of others the last one given wins.
+ * Writes the value of one option. An empty value leaves a switch at its default, is an empty text, and an error anywhere
+ * else: a limit that is not there (`range=`) must not go unnoticed. Lists grow; of others the last one given wins.
  */
 function setOption(settings: Settings, key: string, schema: Schema<unknown>, { name, value }: WrittenOption): void {
-  if (value === "" && schema.type !== "string") {
+  if (value === "" && schema.type === "boolean") {
     delete settings[key];
     return;
   }

@@ -4,7 +4,7 @@ import type { BoundPath } from "../portable/unix_path.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { ByteSocket, type ByteSocketKind, tcpKind, unixSocket } from "./byte_socket.ts";
 import { SOCK_STREAM } from "./constants.ts";
-import { connectError, EAGAIN, ECANCELED, ECONNREFUSED, EINPROGRESS, EINTR } from "./errno.ts";
+import { connectError, EAGAIN, ECANCELED, EINPROGRESS, EINTR } from "./errno.ts";
 import { AF_UNIX } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
 import type { Shared } from "./shared.ts";
@@ -90,9 +90,7 @@ function startConnecting(
     if (error === EINPROGRESS) return "connecting";
     if (error === EAGAIN && remote.family === "unix") return undefined;
     if (error === EINTR) continue;
-    const dead = remote.family === "unix" && error === ECONNREFUSED && !remote.path.startsWith("@");
-    const advice = dead ? " (nobody listens; stale socket file?)" : "";
-    throw connectError("connect", formatAddress(remote), error, advice);
+    throw connectError("connect", formatAddress(remote), error);
   }
 }
 

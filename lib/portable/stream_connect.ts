@@ -53,8 +53,7 @@ async function connectUnix(
   const attempt = () => dial(path);
   const conn = await attempt().then((conn) => conn ?? backlogs.enter(path, attempt, signal)).catch((error) => {
     signal.throwIfAborted();
-    const dead = error instanceof Deno.errors.ConnectionRefused && !remote.path.startsWith("@");
-    throw connectError("connect", remote, error, dead ? " (nobody listens; stale socket file?)" : "");
+    throw connectError("connect", remote, error);
   });
   if (signal.aborted) {
     conn.close();

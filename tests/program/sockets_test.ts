@@ -268,6 +268,12 @@ driverTest("UNIX-LISTEN with fork replaces a socket file that nobody answers on,
   await (await listen(unix, { filename, unlink_early: true }, context))[Symbol.asyncDispose]();
 });
 
+driverTest("UNIX-CONNECT says when what it was to reach is no socket", async ({ context, folder }) => {
+  const error = await assertRejects(() => connect(unix, { address: folder }, context), ConnectError);
+  const advice = "; what stands there is no socket: GOPEN takes whatever it is";
+  assertEquals(error.message, `connect(AF=1 "${folder}"): Connection refused${advice}`);
+});
+
 driverTest("UNIX-LISTEN with unlink-late leaves no path", async ({ context, folder }) => {
   const filename = `${folder}/s`;
   await using _listener = await listen(unix, { filename, unlink_late: true }, context);
