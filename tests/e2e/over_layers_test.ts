@@ -177,11 +177,14 @@ const cases: readonly Case[] = [
   {
     name: "E19 every byte restarts the linger clock",
     async run({ run, carrier, backend }) {
-      // Not the common exit: how it hears of sessions that break off is no concern here.
-      const place = newPlace(run);
-      carrier.prepare?.(run, place);
-      await startExit(run, carrier, place, `tcp:127.0.0.1:${backend.port}`);
       await atSomePace(async (lingerSeconds) => {
+        const linger = ["-t", String(lingerSeconds)];
+        // Not the common exit, for beside messages that has a linger of its own.
+        const place = newPlace(run);
+        carrier.prepare?.(run, place);
+        await startExit(run, carrier, place, `tcp:127.0.0.1:${backend.port}`, (run, args, bound) => {
+          return run.serve([...linger, ...args], bound, { stderr: "any" });
+        });
         backend.handle = async (peer) => {
           await peer.rest();
           for (let i = 0; i < 3; i++) {
@@ -189,7 +192,7 @@ const cases: readonly Case[] = [
             await peer.send(`line ${i}\n`);
           }
         };
-        const out = await run.out(["-t", String(lingerSeconds), "-", carrier.connector(place)], { input: "x" });
+        const out = await run.out([...linger, "-", carrier.connector(place)], { input: "x" });
         assertEquals(out, "line 0\nline 1\nline 2\n");
       });
     },
