@@ -27,6 +27,11 @@ export const streamOptions = s.object({
   null_lines: s.boolean({ group: "data", help: "As lines, separated by NUL" }),
   strict: s.boolean({ group: "data", help: "With lines: drop those that are too long or unfinished, with a warning" }),
   chunks: s.boolean({ group: "data", help: "Each block read is a message" }),
+  max_time: s.duration({
+    group: "ends",
+    help: "End the session this long after it began, done or not: an error",
+    example: "3600",
+  }),
   idle_timeout: s.duration({ negative: true, group: "ends", help: "End the session after this long without data" }),
 });
 export type StreamOptions = s.SpecOf<typeof streamOptions>;

@@ -1,13 +1,16 @@
 /** One session: open both ends in order, relay, and tell how it went. */
+import type { Endpoint } from "../config/plan.ts";
 import { L7mpError, messageOf } from "../errors.ts";
 import type { Fields, Log } from "../log.ts";
 import type { Context, Incoming } from "../protocol.ts";
 import { copied } from "../stream/copied.ts";
 import { type Flows, noFlows, type RelaySummary } from "../stream/relay.ts";
 import { formatAddress, type Stream, type StreamInfo } from "../stream/stream.ts";
+import type { Timer } from "../stream/timer.ts";
 import { adviceOn } from "./advice.ts";
 import { carry, type Opened } from "./carry.ts";
 import { openConnector, sendFirst } from "./connector.ts";
+import { endAtAge, maxAgeMs } from "./age.ts";
 import { contextOf, type SessionEnvironment } from "./environment.ts";
 import { EventLog, type SessionEvent } from "./event_log.ts";
 import { sessionMetadata } from "./metadata.ts";
@@ -85,8 +88,10 @@ export class Session {
 
   /** Runs to the end and never rejects; its one error line is written here. */
   async run(): Promise<SessionRecord> {
+    const timers = [this.#limitAge(this.listener.endpoint)];
     try {
       let opened = await this.#open();
+      timers.push(this.#limitAge(this.#target?.choice?.endpoint));
       const { ingress, egress } = opened;
       const stages = [...ingress.streams, ...egress.streams];
       let summary: RelaySummary;
@@ -110,7 +115,14 @@ export class Session {
       return this.#record({ ...summary, end: "error", error });
     } catch (error) {
       return this.#record({ end: "error", error, dropped: 0 });
+    } finally {
+      for (const timer of timers) timer?.stop();
     }
+  }
+
+  #limitAge(endpoint: Endpoint | undefined): Timer | undefined {
+    const ageMs = maxAgeMs(endpoint);
+    return ageMs === Infinity ? undefined : endAtAge(ageMs, this.start, (reason) => this.end(reason));
   }
 
   /** Ends it with `reason`, an error whose code is `stopped` or `deleted` where it is none of the session's. */

@@ -20,6 +20,34 @@ acceptance("1.1", "--timeout and -T may be longer than the runtime's timers", as
   assertEquals(await run.out(["--timeout=3000000", "-T", "3000000", "-", "PIPE"], { input: "a" }), "a");
 });
 
+for (
+  const words of [["-,max-time=0.3", "PIPE"], ["-", "PIPE,max-time=0.3"], ["-!!OPEN:/dev/null,max-time=0.3", "PIPE"]]
+) {
+  acceptance("5.1", `max-time ends a session that is not done: ${words.join(" ")}`, async (run) => {
+    const start = performance.now();
+    await run.out(words, {
+      openInput: true,
+      code: 1,
+      stderr: / E session not done after 0\.3 s \(max-time\) \(local\)$/,
+    });
+    assertEquals(performance.now() - start >= 300, true);
+  });
+}
+
+acceptance(
+  "5.1",
+  "max-time of a listener ends its sessions with a warning each, and of one that ends before nothing is heard",
+  async (run) => {
+    const path = run.path("s");
+    const child = await run.serve([`UNIX-LISTEN:${path},fork,max-time=0.5`, "PIPE"], { unix: path }, { stderr: "any" });
+    const peer = await Deno.connect({ transport: "unix", path });
+    run.defer(() => peer.close());
+    await child.logs(/ W session not done after 0\.5 s \(max-time\) \(local; session cli-1 from /);
+    assertEquals(await peer.read(new Uint8Array(1)).catch(() => null), null);
+    assertEquals(await run.out(["-,max-time=3600", "PIPE"], { input: "a" }), "a");
+  },
+);
+
 for (const [signal, number] of [["SIGINT", 2], ["SIGHUP", 1], ["SIGQUIT", 3], ["SIGTERM", 15]] as const) {
   acceptance("1.3", `${signal} ends with ${128 + number}, one line, and takes the socket file along`, async (run) => {
     const path = run.path("s");
