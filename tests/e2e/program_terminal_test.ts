@@ -36,7 +36,7 @@ acceptance("4.2", "a shell for everybody who calls", async (run) => {
 acceptance("4.2", "keys that are signals reach the job in the foreground, and the shell goes on", async (run) => {
   const tcp = run.port();
   const address = "EXEC:bash --norc -i,pty,stderr,setsid,ctty,sane";
-  await run.serve([`TCP-L:${tcp}`, address], { tcp }, { stderr: "any" });
+  const child = await run.serve([`TCP-L:${tcp}`, address], { tcp }, { stderr: "any" });
   using caller = await connect(run, { tcp });
   let said = "";
   const until = async (text: string) => {
@@ -49,6 +49,7 @@ acceptance("4.2", "keys that are signals reach the job in the foreground, and th
   await caller.send("\x03");
   await caller.send("echo al''ive; exit\n");
   await until("alive\r\n");
+  await child.end();
 }, { ...both, skip: noBash });
 
 acceptance("4.2", "a prompt for a password is asked on the terminal and answered through it", async (run) => {
