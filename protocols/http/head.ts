@@ -128,6 +128,23 @@ export class HeadReader extends Reader<RequestHead> {
   constructor(maxBytes: number) {
     super("request", maxBytes, parseRequestHead);
   }
+
+  /** As for any head; what no request begins with is refused at once, since its end might never come. */
+  override push(chunk: Uint8Array): { head: RequestHead; rest: Uint8Array } | null {
+    if (this.length === 0 && chunk.length > 0) checkBeginning(chunk[0]!);
+    return super.push(chunk);
+  }
+}
+
+/** First byte of a TLS handshake: the content type of its record (RFC 8446 section 5.1). */
+const tlsHandshake = 22;
+
+function checkBeginning(byte: number): void {
+  if (byte === tlsHandshake) {
+    const message = "this is TLS, which is not spoken here: http: and ws: reach it, https: and wss: do not";
+    throw new ProtocolError(message, { code: "BAD_REQUEST" });
+  }
+  if (!isToken(String.fromCharCode(byte))) throw malformed("request line", "3");
 }
 
 /** Finds and reads the head of a response. */

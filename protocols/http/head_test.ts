@@ -98,6 +98,17 @@ Deno.test("HeadReader refuses a head beyond its bound, complete or not", () => {
   assertThrows(() => new HeadReader(size - 1).push(bytes(request.slice(0, -2).padEnd(size, "x"))), LimitError);
 });
 
+Deno.test("HeadReader refuses at once what no request begins with: its end might never come", () => {
+  const hello = new Uint8Array([22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]);
+  const tls = assertThrows(() => new HeadReader(1000).push(hello), ProtocolError, "this is TLS");
+  assertEquals(tls.code, "BAD_REQUEST");
+  for (const beginning of ["\0", "\x80", "\r\n\r\n\0\r\nQUIT\n", "{"]) {
+    assertThrows(() => new HeadReader(1000).push(bytes(beginning)), ProtocolError, "RFC 9112 section 3");
+  }
+  const reader = new HeadReader(1000);
+  assertEquals([reader.push(bytes("")), reader.push(bytes("G")), reader.push(bytes("\x16"))], [null, null, null]);
+});
+
 const token = fc.stringMatching(/^[A-Za-z0-9-]{1,12}$/);
 const heads = fc.record({
   method: token,

@@ -331,6 +331,15 @@ Deno.test("HTTP-LISTEN gives a caller ten seconds for its request", async () => 
     }
   }
 });
+Deno.test("HTTP-LISTEN does not let a caller that speaks TLS wait", async () => {
+  const caller = new Caller();
+  const reading = caller.peer.read();
+  await caller.say("\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03");
+  const error = await assertRejects(() => caller.serve(), ProtocolError, "answered 400: this is TLS");
+  assertEquals(error.level, "warn");
+  assertStringIncludes(textOf((await reading)!), "HTTP/1.1 400 Bad Request\r\n");
+  caller.peer.abort();
+});
 Deno.test("HTTP-LISTEN says when a caller leaves before its request is complete", async () => {
   const caller = new Caller();
   await caller.say("GET / HTTP/1.1\r\n");
