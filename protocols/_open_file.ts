@@ -254,8 +254,8 @@ async function openNumeric(path: string, spec: FileSpec, access: Access): Promis
 }
 
 /** What a file opened with O_NONBLOCK takes whole or not at all; undefined: one that takes everything. */
-function unitOf(file: { isFile(): boolean; isFIFO(): boolean }): number | undefined {
-  return file.isFile() ? undefined : file.isFIFO() ? pipeUnitBytes : 1;
+function unitOf(file: { isFIFO(): boolean; isCharacterDevice(): boolean }): number | undefined {
+  return file.isFIFO() ? pipeUnitBytes : file.isCharacterDevice() ? 1 : undefined;
 }
 
 /**
