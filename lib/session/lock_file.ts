@@ -24,7 +24,7 @@ export async function takeLock(path: string, { wait, log, signal }: LockOptions)
   let told = false;
   for (;;) {
     signal.throwIfAborted();
-    if (make(path)) return () => release(path);
+    if (make(path)) return released(path);
     const { text, gone } = holderOf(path);
     if (!wait) throw new ConnectError(`could not obtain lock "${path}"${text}`, { code: "EEXIST", side: "local" });
     if (!told) log[gone ? "warn" : "notice"]("lock.wait", `waiting for lock "${path}"${text}`);
@@ -55,25 +55,30 @@ export async function locked(open: () => Promise<Stream>, path: string, options:
 
 /** False where it is there already. */
 function make(path: string): boolean {
+  let call = `open("${path}", O_WRONLY|O_CREAT|O_EXCL)`;
   try {
     using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o644 });
+    call = `write("${path}")`;
     file.writeSync(new TextEncoder().encode(ours()));
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (call.startsWith("write")) remove(path);
     const { code, text } = systemFault(error);
-    throw new ConnectError(`open("${path}", O_WRONLY|O_CREAT|O_EXCL): ${text}`, {
-      code,
-      side: "local",
-      retryable: false,
-      cause: error,
-    });
+    throw new ConnectError(`${call}: ${text}`, { code, side: "local", retryable: false, cause: error });
   }
 }
 
-/** Somebody may have removed it, and somebody else made it: theirs stays. */
-function release(path: string): void {
-  if (contentOf(path) !== ours()) return;
+/** What removes it, once. Somebody may have removed it, and somebody else made it: theirs stays. */
+function released(path: string): () => void {
+  let held = true;
+  return () => {
+    if (held && contentOf(path) === ours()) remove(path);
+    held = false;
+  };
+}
+
+function remove(path: string): void {
   try {
     Deno.removeSync(path);
   } catch {

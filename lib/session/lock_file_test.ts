@@ -50,6 +50,18 @@ Deno.test("takeLock() makes a file with our pid, refuses a second holder, and re
     await assertRejects(() => takeLock(path, options), ConnectError, `could not obtain lock "${path}"`);
   }));
 
+Deno.test("what removes a lock removes it once: the next holder may be of the same process", () =>
+  inFolder(async (path) => {
+    const { options } = start(false);
+    const unlock = await takeLock(path, options);
+    unlock();
+    const next = await takeLock(path, options);
+    unlock();
+    assertEquals(await there(path), true);
+    next();
+    assertEquals(await there(path), false);
+  }));
+
 Deno.test("takeLock() leaves the file of somebody else where it is", () =>
   inFolder(async (path) => {
     const unlock = await takeLock(path, start(false).options);
