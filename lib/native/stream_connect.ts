@@ -68,10 +68,12 @@ async function connectSocket(
   signal: AbortSignal,
   shared: Shared,
 ): Promise<void> {
+  const { backlogs } = shared;
   const attempt = () => startConnecting(fd, target, remote);
-  let state = attempt();
+  const path = remote.family === "unix" ? remote.path : undefined;
+  let state = path !== undefined && backlogs.isWaitedFor(path) ? undefined : attempt();
   // A socket with a path is connected at once, or its backlog is full.
-  if (!state && remote.family === "unix") state = await shared.backlogs.enter(remote.path, attempt, signal);
+  if (!state && path !== undefined) state = await backlogs.enter(path, attempt, signal);
   if (state === "connected") return;
   await connected(fd, signal, shared);
   const late = socketError(fd);

@@ -12,6 +12,11 @@ export class BacklogQueue {
   /** By path: resolves when the last who waits for it has left. */
   readonly #last = new Map<string, Promise<void>>();
 
+  /** Whether anybody waits for the path: room that is there now is for them, and whoever comes enters behind them. */
+  isWaitedFor(path: string): boolean {
+    return this.#last.has(path);
+  }
+
   /**
    * Calls `attempt` until it gives something other than undefined, which stands for a full backlog. Rejects with what it
    * throws, or with the signal's reason.

@@ -51,10 +51,14 @@ async function connectUnix(
 ): Promise<ByteStream> {
   const path = runtimePath(remote.path);
   const attempt = () => dial(path);
-  const conn = await attempt().then((conn) => conn ?? backlogs.enter(path, attempt, signal)).catch((error) => {
+  let conn: Deno.UnixConn | undefined;
+  try {
+    if (!backlogs.isWaitedFor(path)) conn = await attempt();
+    conn ??= await backlogs.enter(path, attempt, signal);
+  } catch (error) {
     signal.throwIfAborted();
     throw connectError("connect", remote, error);
-  });
+  }
   if (signal.aborted) {
     conn.close();
     throw signal.reason;

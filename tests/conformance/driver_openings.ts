@@ -74,15 +74,15 @@ export const openingTests: Readonly<Record<string, Test>> = {
     await serving;
     assertEquals(answers, Array.from({ length: 500 }, (_, i) => `answer to question ${i}`));
   },
-  "a UNIX connection waits for room in the backlog, and can be cancelled": async (scene) => {
+  "a UNIX connection waits for room in the backlog behind all who wait, and can be cancelled": async (scene) => {
     const listener = await listen(scene, unixPath(scene, "socket"), { backlog: 1 });
     let connected = 0;
     const connect = async (signal: AbortSignal) => {
       const stream = await scene.driver.connectStream(listener.local, {}, signal);
       scene.defer(() => stream.abort());
-      connected++;
+      return ++connected;
     };
-    const callers: Promise<void>[] = [];
+    const callers: Promise<number>[] = [];
     // A driver may have a backlog of its own.
     do {
       for (let i = 0; i < 50; i++) callers.push(connect(never));
@@ -93,8 +93,13 @@ export const openingTests: Readonly<Record<string, Test>> = {
     const reason = new Error("enough");
     cancelled.abort(reason);
     assertStrictEquals(await late.catch((error) => error), reason);
+    (await listener.accept())!.abort();
+    // There is room at this moment, before any of those who wait has looked.
+    const before = connected;
+    const newcomer = connect(never);
     for (const _ of callers) (await listener.accept())!.abort();
     await Promise.all(callers);
+    assertLess(before + 1, await newcomer, "it passed those who wait");
   },
   "a refused connection names call, address and cause": async (scene) => {
     const listener = await listen(scene);
