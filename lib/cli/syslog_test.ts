@@ -92,6 +92,22 @@ Deno.test({
 });
 
 Deno.test({
+  name: "syslogSink() writes to standard error where no descriptor is left for the logger's socket",
+  ignore,
+  async fn() {
+    const child = new URL("../../tests/support/syslog_emfile_child.ts", import.meta.url).pathname;
+    const { stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-c", 'ulimit -n 80; exec "$0" run -A "$1"', Deno.execPath(), child],
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assertEquals([text(stdout), text(stderr)], [
+      'socket("/dev/log"): Too many open files; the log goes to standard error until this is mended\n',
+      "head line\n",
+    ]);
+  },
+});
+
+Deno.test({
   name: "syslogSink() gives up a logger that takes nothing, until it does again",
   ignore,
   fn: () =>

@@ -1,16 +1,15 @@
 /** A UNIX datagram socket that is written to without waiting for the runtime: for lines that must be out at its end. */
 import { ConfigError } from "../errors.ts";
-import { MSG_NOSIGNAL, SOCK_DGRAM } from "./constants.ts";
+import { MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./constants.ts";
 import { EAGAIN, errnoText } from "./errno.ts";
 import { AF_UNIX } from "./layout.ts";
 import { errno, libc, libcFailure } from "./libc.ts";
 import { encodeSockaddr } from "./sockaddr.ts";
-import { openSocket } from "./socket.ts";
 
 export interface LineSocket {
   /**
    * Sends one line at once: `full` where whoever reads has no room for it now, else why it did not go, or undefined. A
-   * socket that is not connected is connected before.
+   * socket that is not connected is connected before. Never throws.
    */
   send(line: Uint8Array): undefined | "full" | { readonly fault: string };
   /** Disconnects: the next line connects again. May be called twice. */
@@ -32,7 +31,9 @@ export function lineSocket(path: string): LineSocket {
   };
   const attempt = (line: Uint8Array) => {
     if (fd === undefined) {
-      fd = openSocket(AF_UNIX, SOCK_DGRAM);
+      const opened = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      if (opened < 0) return fault("socket", errno());
+      fd = opened;
       if (libc.connect(fd, address, address.length) < 0) return fault("connect", errno());
     }
     if (libc.send(fd, line as Uint8Array<ArrayBuffer>, line.length, MSG_NOSIGNAL) >= 0) return undefined;
