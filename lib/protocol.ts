@@ -310,3 +310,9 @@ export interface Registry {
   // deno-lint-ignore no-explicit-any
   readonly transforms: readonly Transform<any>[];
 }
+
+/**
+ * Loads what the program knows how to do. With the `addresses` of a command line it may be a part of it: what can be read
+ * and planned with that means the same with all, and what cannot may be right with all.
+ */
+export type LoadPlugins = (addresses?: readonly string[]) => Promise<Registry>;

@@ -4,7 +4,8 @@ import { documentFromWords } from "../config/pair.ts";
 import type { Plan } from "../config/plan.ts";
 import { planDocument } from "../config/planner.ts";
 import { printDocument } from "../config/printer.ts";
-import type { Registry } from "../protocol.ts";
+import { ConfigError } from "../errors.ts";
+import type { LoadPlugins, Registry } from "../protocol.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Host } from "./host.ts";
 import type { Outlets } from "./serve.ts";
@@ -13,12 +14,11 @@ import { unusedOptions } from "./unused_options.ts";
 /** Runs, checks or prints them; resolves with the exit status. Throws `ConfigError`. */
 export async function runAddresses(
   given: Arguments,
-  registry: Registry,
+  load: LoadPlugins,
   host: Host,
   outlets: Outlets,
 ): Promise<number> {
-  const document = await documentOf(given, registry);
-  const plan = planDocument(document, registry);
+  const { registry, document, plan } = await planned(given, load);
   for (const { level, message } of plan.warnings) outlets.log[level]("plan.warning", message);
   for (const name of unusedOptions(given, plan)) {
     outlets.log.warn("option.ignored", `option ${name} has no effect here`);
@@ -36,6 +36,29 @@ export async function runAddresses(
   return await (await import("./serve.ts")).serve(plan, given, outlets, registry.environment);
 }
 
+interface Planned {
+  readonly registry: Registry;
+  readonly document: Document;
+  readonly plan: Plan;
+}
+
+async function planned(given: Arguments, load: LoadPlugins): Promise<Planned> {
+  const planWith = async (registry: Registry) => {
+    const document = await documentOf(given, registry);
+    return { registry, document, plan: planDocument(document, registry) };
+  };
+  const addresses = addressesOf(given);
+  // One alone has standard input and output on its other side.
+  const some = await load(addresses.length === 1 ? [...addresses, "-"] : addresses);
+  try {
+    return await planWith(some);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // What is missing is among the rest, or what is wrong is told with all that may have been meant.
+    return await planWith(await load());
+  }
+}
+
 /** Throws a `ConfigError` for an option that the chosen driver does not have. */
 async function checkDrivers({ listeners }: Plan, { driver: choice }: Arguments, { log }: Outlets): Promise<void> {
   const driver = await (await import("./choose_driver.ts")).chooseDriver(choice, log);
@@ -46,7 +69,7 @@ async function checkDrivers({ listeners }: Plan, { driver: choice }: Arguments, 
 
 /** The document that the addresses of the command line stand for. Throws `ConfigError`. */
 export async function documentOf(given: Arguments, registry: Registry): Promise<Document> {
-  const addresses = given.server === undefined ? given.words : [serverWord(given.server), ...given.words];
+  const addresses = addressesOf(given);
   const { tail, session, admin, ipVersion, listenIpVersion, compatSocat, via, http } = given;
   const { messageType } = http;
   const compat = compatSocat ? "socat" : undefined;
@@ -58,6 +81,10 @@ export async function documentOf(given: Arguments, registry: Registry): Promise<
   if (!nul && !strict) return document;
   const { withLineOptions } = await import("../config/line_options.ts");
   return withLineOptions(document, given.lines);
+}
+
+function addressesOf({ server, words }: Arguments): readonly string[] {
+  return server === undefined ? words : [serverWord(server), ...words];
 }
 
 /** The WebSocket listener that `--server` stands for: for many callers, from this machine unless a host is named. */

@@ -1,7 +1,7 @@
 /** The program from its arguments to its exit status. */
 import { ConfigError, L7mpError } from "../errors.ts";
 import { Log, type LogOptions } from "../log.ts";
-import type { Registry } from "../protocol.ts";
+import type { LoadPlugins } from "../protocol.ts";
 import { type Arguments, defaultArguments, readArguments } from "./arguments.ts";
 import { type Host, systemHost } from "./host.ts";
 import { internalError } from "./internal_error.ts";
@@ -9,7 +9,7 @@ import { openSink, type Sink } from "./log_sink.ts";
 import type { Outlets } from "./serve.ts";
 
 /** Runs the program and resolves with its exit status; never rejects. Everything it says has been written by then. */
-export async function run(words: readonly string[], registry: Registry, host: Host = systemHost()): Promise<number> {
+export async function run(words: readonly string[], load: LoadPlugins, host: Host = systemHost()): Promise<number> {
   const given = defaultArguments();
   const sinks = new Set<Sink>();
   const lost = (message: string) => new Log(logOptions(given, host, host.standardError)).error("log.lost", message);
@@ -60,7 +60,7 @@ export async function run(words: readonly string[], registry: Registry, host: Ho
         if (before.sink !== sink) before.sink.close();
       },
     };
-    status = await act(given, registry, host, outlets);
+    status = await act(given, load, host, outlets);
   } catch (error) {
     status = tell(error, log, given);
   }
@@ -105,16 +105,17 @@ function tell(error: unknown, log: Log, { exitClass }: Arguments): number {
 }
 
 /** Each mode loads what it needs: modules cost more at start than anything else. */
-async function act(given: Arguments, registry: Registry, host: Host, outlets: Outlets): Promise<number> {
+async function act(given: Arguments, load: LoadPlugins, host: Host, outlets: Outlets): Promise<number> {
   switch (given.mode) {
     case "help": {
       const { helpText, topicText } = await import("./help.ts");
       const { helpTopic, helpLevel } = given;
+      const registry = await load();
       host.print(helpTopic === undefined ? helpText(registry, helpLevel) : topicText(registry, helpTopic));
       return 0;
     }
     case "version":
-      host.print((await import("./version.ts")).versionText(registry));
+      host.print((await import("./version.ts")).versionText(await load()));
       return 0;
   }
   const { access_log_format: accessFormat } = given.admin;
@@ -126,9 +127,9 @@ async function act(given: Arguments, registry: Registry, host: Host, outlets: Ou
   }
   const served = given.adminAddress !== undefined || given.prometheusAddress !== undefined;
   if (given.config.length > 0 || served || given.mode === "run" && given.words.some(isPrometheus)) {
-    return await (await import("./configured.ts")).runConfigured(given, registry, host, outlets);
+    return await (await import("./configured.ts")).runConfigured(given, await load(), host, outlets);
   }
-  return await (await import("./addresses.ts")).runAddresses(given, registry, host, outlets);
+  return await (await import("./addresses.ts")).runAddresses(given, load, host, outlets);
 }
 
 /** Metrics are counted only where somebody can ask for them. */

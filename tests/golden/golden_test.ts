@@ -11,6 +11,7 @@ import type { Document } from "../../lib/config/document.ts";
 import { completeDocument } from "../../lib/config/framers.ts";
 import { planDocument } from "../../lib/config/planner.ts";
 import { run } from "../../lib/cli/run.ts";
+import { loadPlugins } from "../../protocols/load.ts";
 import { registry } from "../../protocols/mod.ts";
 
 const folder = new URL(".", import.meta.url);
@@ -43,7 +44,7 @@ async function say(command: string): Promise<string> {
     hostName: () => "machine",
     syslogPath: "/nowhere",
   };
-  const status = await run(["--plan", ...words], registry, host);
+  const status = await run(["--plan", ...words], loadPlugins, host);
   return status === 0 ? output : `${output}exit ${status}\n`;
 }
 

@@ -3,7 +3,7 @@ import type { Host } from "../../lib/cli/host.ts";
 import { run } from "../../lib/cli/run.ts";
 // A library that a test opens it must close; libc stays open.
 import "../../lib/native/driver.ts";
-import { registry } from "../../protocols/mod.ts";
+import { loadPlugins } from "../../protocols/load.ts";
 
 export interface Outcome {
   readonly status: number;
@@ -30,7 +30,7 @@ export async function runHere(
     hostName: () => "machine",
     syslogPath,
   };
-  const status = await run(words, registry, host);
+  const status = await run(words, loadPlugins, host);
   return { status, stdout, log: log.replace(/^\d{4}\/\d\d\/\d\d [\d:.]+ \S+\[1\] /gm, "") };
 }
 
