@@ -213,6 +213,22 @@ Deno.test("Proxy refuses callers outside range and of another sourceport with a 
   await running;
 });
 
+Deno.test("Proxy refuses with lowport a caller whose port anybody may have", async () => {
+  const listener = new MemoryListener();
+  const { endpoint: target } = memoryTarget();
+  const { proxy, lines } = proxyOf(plannedListener(forking(listener, { lowport: true }), target));
+  const running = proxy.run();
+  const clients = [caller("127.0.0.1", 1024), caller("127.0.0.1", 1023)];
+  listener.push(...clients);
+  await until(() => clients[1]!.accepted);
+  assertEquals(clients.map(({ accepted }) => accepted), [false, true]);
+  assertEquals(lines.filter((line) => line.startsWith("W ")), [
+    "W refusing connection from AF=2 127.0.0.1:1024 due to lowport option",
+  ]);
+  await proxy.stop(0);
+  await running;
+});
+
 Deno.test("Proxy pauses accepting when out of descriptors, warns once, and goes on when a session ends", async () => {
   const listener = new MemoryListener();
   const { endpoint: target, peers } = memoryTarget();

@@ -9,6 +9,9 @@ import type { Bind } from "./_ip_options.ts";
 export type IpAddress = Extract<SocketAddress, { port: number }>;
 type Family = IpAddress["family"];
 
+/** The ports that BSD's `rresvport` gives: those below belong to servers. */
+const [firstLowPort, lastLowPort] = [640, 1023];
+
 export interface IpSpec {
   readonly address?: string;
   readonly port?: number;
@@ -39,6 +42,47 @@ export async function remoteAddresses(spec: IpSpec, context: Context): Promise<r
   if (context.ipVersion === 0) return found;
   const preferred: Family = context.ipVersion === 4 ? "inet" : "inet6";
   return [...found.filter((a) => a.family === preferred), ...found.filter((a) => a.family !== preferred)];
+}
+
+/** What a connector's local port is to be: one number, or any that only privileged programs can have. */
+export interface LocalPort {
+  readonly sourceport?: number;
+  readonly lowport?: boolean;
+}
+
+/**
+ * Opens a connector from the local end that `bind` and `port` ask for, undefined when they ask for none. With `lowport`
+ * that is a free port, so `open` may be called for many. Rejects as the last `open` does.
+ */
+export async function openFrom<T>(
+  spec: IpSpec,
+  { sourceport, lowport }: LocalPort,
+  family: Family,
+  context: Context,
+  open: (local: IpAddress | undefined) => Promise<T>,
+): Promise<T> {
+  const local = await localAddress(spec, sourceport, family, context);
+  if (!lowport) return await open(local);
+  const count = lastLowPort - firstLowPort + 1;
+  // Begun anywhere, so that programs that start together seldom want the same.
+  const start = Math.floor(Math.random() * count);
+  for (let tried = 1;; tried++) {
+    try {
+      return await open({ ...local ?? anyAddress(family, 0), port: firstLowPort + (start + tried) % count });
+    } catch (error) {
+      if (!isPortTaken(error)) throw error;
+      if (tried < count) continue;
+      const { code } = error;
+      const text = `${error.message}; so is every port from ${firstLowPort} to ${lastLowPort} (lowport)`;
+      throw new ConnectError(text, { code, cause: error });
+    }
+  }
+}
+
+/** With `reuseaddr` it is the connect that fails: an earlier connection between the same two ends lingers. */
+function isPortTaken(error: unknown): error is ConnectError {
+  if (!(error instanceof ConnectError)) return false;
+  return error.code === "EADDRINUSE" || (error.code === "EADDRNOTAVAIL" && error.message.startsWith("connect("));
 }
 
 /** The local end that `bind` and `localPort` ask for, of the remote end's version; undefined when they ask for none. */

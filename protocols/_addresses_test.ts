@@ -1,9 +1,18 @@
 // @ts-types="../tests/deno_std.d.ts"
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectError } from "../lib/errors.ts";
 import type { SocketAddress } from "../lib/stream/stream.ts";
 import { fakeDriver, testContext } from "../tests/support/fake_driver.ts";
-import { localAddress, openLocal, remoteAddresses, sameIpAddress, tryEach } from "./_addresses.ts";
+import {
+  type IpAddress,
+  type IpSpec,
+  localAddress,
+  openFrom,
+  openLocal,
+  remoteAddresses,
+  sameIpAddress,
+  tryEach,
+} from "./_addresses.ts";
 
 const four: SocketAddress = { family: "inet", host: "192.0.2.1", port: 0 };
 const six: SocketAddress = { family: "inet6", host: "2001:db8::1", port: 0 };
@@ -61,6 +70,39 @@ Deno.test("localAddress() is of the remote end's version, and absent when nothin
     port: 7,
   });
   assertEquals(await localAddress({ bind: { host: "both" } }, undefined, "inet6", context), six);
+});
+
+/** Opens with `lowport`; gives the ports that were tried. `fault` says what is wrong with the one of a try. */
+async function lowPorts(fault: (tried: number) => ConnectError | undefined, spec: IpSpec = {}) {
+  const tried: IpAddress[] = [];
+  const opened = openFrom(spec, { lowport: true }, "inet", testContext(fakeDriver()), async (local) => {
+    tried.push(local!);
+    const error = fault(tried.length);
+    if (error) throw error;
+  });
+  return { opened: await opened.then(() => undefined, (error: Error) => error.message), tried };
+}
+const failed = (call: string, code: string) => new ConnectError(`${call}(AF=2 0.0.0.0:700): no`, { code });
+
+Deno.test("openFrom() with lowport goes on from a port in use to the next, of bind's address", async () => {
+  const faults = [failed("bind", "EADDRINUSE"), failed("connect", "EADDRNOTAVAIL")];
+  const { opened, tried } = await lowPorts((tries) => faults[tries - 1], { bind: { host: "127.0.0.3" } });
+  assertEquals(opened, undefined);
+  assertEquals(new Set(tried.map(({ port }) => port)).size, 3);
+  assert(tried.every(({ host, port }) => host === "127.0.0.3" && port >= 640 && port <= 1023));
+});
+
+Deno.test("openFrom() with lowport gives up when every port was in use, and at once where none would do", async () => {
+  const full = await lowPorts(() => failed("bind", "EADDRINUSE"));
+  assertEquals(full.opened, "bind(AF=2 0.0.0.0:700): no; so is every port from 640 to 1023 (lowport)");
+  assertEquals(
+    full.tried.map(({ port }) => port).sort((a, b) => a - b),
+    Array.from({ length: 384 }, (_, i) => 640 + i),
+  );
+  for (const error of [failed("bind", "EACCES"), failed("bind", "EADDRNOTAVAIL"), failed("connect", "ECONNREFUSED")]) {
+    const { opened, tried } = await lowPorts(() => error);
+    assertEquals([opened, tried.length], [error.message, 1]);
+  }
 });
 
 Deno.test("openLocal() listens on all interfaces of the version asked for", async () => {

@@ -81,14 +81,20 @@ export const ipFields = {
   bind: bindField({ group: "address", help: "Local address: host, host:port or :port" }),
 };
 
-/** For endpoints that choose their local port by it, or check their peers' port: the type's help says which. */
-export const sourceport = s.integer({
-  min: 0,
-  max: 65535,
-  group: "address",
-  aliases: ["sp"],
-  help: "Connectors: local port; receivers: accept only this port of the sender",
-});
+/** For endpoints that choose their local port by them, or check their peers' port: the type says which. */
+export const portFields = {
+  sourceport: s.integer({
+    min: 0,
+    max: 65535,
+    group: "address",
+    aliases: ["sp"],
+    help: "Connectors: local port; receivers: accept only this port of the sender",
+  }),
+  lowport: s.boolean({
+    group: "address",
+    help: "Connectors: a local port from 640 to 1023; receivers: accept only ports of the sender below 1024",
+  }),
+};
 
 /** For receivers that check every datagram's sender themselves. */
 export const range: s.Schema<readonly Net[]> = s.list(s.custom("net", parseNet, printNet), {
@@ -105,6 +111,20 @@ export function ipForms(type: AddressType): AddressType[] {
     help: `${type.help}, IPv${version} only`,
   });
   return [type, form(4), form(6)];
+}
+
+/** Refuses a connector that `lowport` lets choose its local port and another option tells it. */
+export function checkLocalPort(
+  name: string,
+  { bind, sourceport, lowport }: { readonly bind?: Bind; readonly sourceport?: number; readonly lowport?: boolean },
+): void {
+  const told = sourceport !== undefined
+    ? "sourceport"
+    : bind?.port !== undefined
+    ? `bind=${printBind(bind)}`
+    : undefined;
+  if (!lowport || !told) return;
+  throw new ConfigError(`${name}: options "lowport" and "${told}" exclude each other: both give the local port`);
 }
 
 /** Refuses an endpoint without a port or host, and a listener whose `bind` says another end than its parameters. */

@@ -9,6 +9,7 @@ import { sameIpAddress } from "./_addresses.ts";
 export interface SenderRules {
   readonly range?: readonly Net[];
   readonly sourceport?: number;
+  readonly lowport?: boolean;
   /** Only this peer. */
   readonly only?: SocketAddress;
 }
@@ -44,11 +45,13 @@ export class SenderFilter {
   }
 
   #check(address: SocketAddress): boolean {
-    const { range, sourceport, only } = this.#rules;
+    const { range, sourceport, lowport, only } = this.#rules;
     const why = !inNets(address, range)
       ? "range option"
       : sourceport !== undefined && address.family !== "unix" && address.port !== sourceport
       ? "sourceport option"
+      : lowport && address.family !== "unix" && address.port >= 1024
+      ? "lowport option"
       : only && !sameIpAddress(address, only)
       ? "not the peer"
       : undefined;

@@ -2,14 +2,14 @@
 import type { Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { formatAddress } from "../lib/stream/stream.ts";
-import { localAddress, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
+import { openFrom, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
 import { withAdvice } from "./_errors.ts";
-import { checkIpParameters, ipFields, ipForms, sourceport } from "./_ip_options.ts";
+import { checkIpParameters, checkLocalPort, ipFields, ipForms, portFields } from "./_ip_options.ts";
 import { proxyFields } from "./_proxy_options.ts";
 import { backlogField, checkRole, defaultBacklog, tcpSocketFields, tcpSocketOptions } from "./_socket_options.ts";
 import { SocketListener } from "./_stream_listener.ts";
 
-const spec = s.object({ ...ipFields, sourceport, ...backlogField, ...tcpSocketFields, ...proxyFields });
+const spec = s.object({ ...ipFields, ...portFields, ...backlogField, ...tcpSocketFields, ...proxyFields });
 export type TcpSpec = s.SpecOf<typeof spec>;
 
 export const tcp: Protocol<TcpSpec> = {
@@ -35,6 +35,7 @@ export const tcp: Protocol<TcpSpec> = {
   check(spec, { role }) {
     checkRole("TCP", this.spec.fields, spec, role);
     checkIpParameters("TCP", spec, role === "listen");
+    if (role === "connect") checkLocalPort("TCP", spec);
   },
 
   checkDriver(spec, { role, driver }) {
@@ -44,12 +45,12 @@ export const tcp: Protocol<TcpSpec> = {
   async connect(spec, context) {
     const { driver, log, signal } = context;
     return await tryEach(await remoteAddresses(spec, context), log, async (remote) => {
-      const local = await localAddress(spec, spec.sourceport, remote.family, context);
       log.notice("connect.open", `opening connection to ${formatAddress(remote)}`);
-      const stream = await withAdvice(
-        local ?? remote,
-        () => driver.connectStream(remote, { ...tcpSocketOptions(spec), local }, signal),
-      );
+      const stream = await openFrom(spec, spec, remote.family, context, (local) =>
+        withAdvice(
+          local ?? remote,
+          () => driver.connectStream(remote, { ...tcpSocketOptions(spec), local }, signal),
+        ));
       const from = stream.info.local ? ` from local address ${formatAddress(stream.info.local)}` : "";
       log.notice("connect.done", `successfully connected${from}`);
       return stream;

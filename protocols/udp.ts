@@ -3,18 +3,26 @@ import type { DatagramSocket, DatagramSocketOptions, Driver } from "../lib/drive
 import type { Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
-import { anyAddress, type IpAddress, localAddress, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
+import {
+  anyAddress,
+  type IpAddress,
+  type LocalPort,
+  openFrom,
+  openLocal,
+  remoteAddresses,
+  tryEach,
+} from "./_addresses.ts";
 import { DatagramListener } from "./_datagram_listener.ts";
 import { DatagramPort, datagramPort } from "./_datagram_port.ts";
 import { maxUdpBytes, SocketDatagramStream, warnOfDrops, withBroadcastAdvice } from "./_datagram_stream.ts";
 import { withAdvice } from "./_errors.ts";
-import { checkIpParameters, ipFields, ipForms, range, sourceport } from "./_ip_options.ts";
+import { checkIpParameters, checkLocalPort, ipFields, ipForms, portFields, range } from "./_ip_options.ts";
 import { RecvfromListener } from "./_recvfrom_listener.ts";
 import { SenderFilter, type SenderRules } from "./_sender_filter.ts";
 import { SharedSocket } from "./_shared_socket.ts";
 import { checkRole, ipSocketFields, multicastFields, udpSocketOptions } from "./_socket_options.ts";
 
-const commonFields = { ...ipFields, sourceport, ...ipSocketFields, ...multicastFields };
+const commonFields = { ...ipFields, ...portFields, ...ipSocketFields, ...multicastFields };
 
 const udpSpec = s.object({
   ...commonFields,
@@ -64,6 +72,7 @@ export const udp: Protocol<UdpSpec> = {
   check(spec, { role }) {
     checkRole("UDP", this.spec.fields, spec, role);
     checkIpParameters("UDP", spec, role === "listen");
+    if (role === "connect") checkLocalPort("UDP", spec);
   },
 
   checkDriver,
@@ -71,17 +80,17 @@ export const udp: Protocol<UdpSpec> = {
   async connect(spec, context) {
     const { driver, log } = context;
     return await tryEach(await remoteAddresses(spec, context), log, async (remote) => {
-      const local = await localAddress(spec, spec.sourceport, remote.family, context);
       const name = formatAddress(remote);
       log.notice("connect.open", `opening connection to ${name}`);
       const maxDatagramBytes = maxUdpBytes(remote);
       const onDrop = warnOfDrops(log, name, maxDatagramBytes);
-      const socket = await withAdvice(
-        local ?? remote,
-        () => driver.openDatagram({ local, remote, onDrop }, udpSocketOptions(spec)),
-      ).catch((error) => {
-        throw withBroadcastAdvice(error, { remote });
-      });
+      const socket = await openFrom(spec, spec, remote.family, context, (local) =>
+        withAdvice(
+          local ?? remote,
+          () => driver.openDatagram({ local, remote, onDrop }, udpSocketOptions(spec)),
+        )).catch((error) => {
+          throw withBroadcastAdvice(error, { remote });
+        });
       log.notice("connect.done", `successfully connected from local address ${formatAddress(socket.local)}`);
       const info = { protocol: "UDP", name, local: socket.local, remote };
       return new SocketDatagramStream(socket, { info, maxDatagramBytes });
@@ -116,9 +125,12 @@ export const udpSendto: Protocol<UdpSendtoSpec> = {
   kind: "datagram",
   end: "none",
   spec: sendtoSpec,
-  check: (spec) => checkIpParameters("UDP-SENDTO", spec, false),
+  check(spec) {
+    checkIpParameters("UDP-SENDTO", spec, false);
+    checkLocalPort("UDP-SENDTO", spec);
+  },
   checkDriver,
-  connect: (spec, context) => openUnconnected("UDP-SENDTO", spec, context, spec.sourceport, (only) => ({ only })),
+  connect: (spec, context) => openUnconnected("UDP-SENDTO", spec, context, spec, (only) => ({ only })),
 };
 
 export const udpDatagram: Protocol<UdpReceiverSpec> = {
@@ -134,11 +146,7 @@ export const udpDatagram: Protocol<UdpReceiverSpec> = {
   spec: receiverSpec,
   check: (spec) => checkIpParameters("UDP-DATAGRAM", spec, false),
   checkDriver,
-  connect: (spec, context) =>
-    openUnconnected("UDP-DATAGRAM", spec, context, undefined, () => ({
-      range: spec.range,
-      sourceport: spec.sourceport,
-    })),
+  connect: (spec, context) => openUnconnected("UDP-DATAGRAM", spec, context, {}, () => rulesOf(spec)),
 };
 
 export const udpRecv: Protocol<UdpReceiverSpec> = {
@@ -159,7 +167,7 @@ export const udpRecv: Protocol<UdpReceiverSpec> = {
     const socket = await openReceiver(spec, context);
     const name = formatAddress(socket.local);
     context.log.notice("receiver.open", `receiving on ${name}`);
-    const filter = new SenderFilter({ range: spec.range, sourceport: spec.sourceport }, context.log);
+    const filter = new SenderFilter(rulesOf(spec), context.log);
     return new SocketDatagramStream(socket, { info: { protocol: "UDP-RECV", name, local: socket.local }, filter });
   },
 };
@@ -182,11 +190,15 @@ export const udpRecvfrom: Protocol<UdpReceiverSpec> = {
     return new RecvfromListener(shared, {
       protocol: "UDP-RECVFROM",
       log: context.log,
-      filter: new SenderFilter({ range: spec.range, sourceport: spec.sourceport }, context.log),
+      filter: new SenderFilter(rulesOf(spec), context.log),
       maxDatagramBytes: maxUdpBytes(shared.socket.local),
     });
   },
 };
+
+function rulesOf({ range, sourceport, lowport }: UdpReceiverSpec): SenderRules {
+  return { range, sourceport, lowport };
+}
 
 /** The socket of a listener or receiver, bound to what the settings ask for. */
 async function openReceiver(spec: UdpSendtoSpec, context: Context): Promise<DatagramSocket> {
@@ -211,16 +223,18 @@ async function openUnconnected(
   protocol: string,
   spec: UdpSendtoSpec,
   context: Context,
-  localPort: number | undefined,
+  localPort: LocalPort,
   rules: (remote: IpAddress) => SenderRules,
 ): Promise<DatagramStream> {
   const { driver, log } = context;
   return await tryEach(await remoteAddresses(spec, context), log, async (remote) => {
-    const local = await localAddress(spec, localPort, remote.family, context) ?? anyAddress(remote.family, 0);
     const name = formatAddress(remote);
     const maxDatagramBytes = maxUdpBytes(remote);
     const onDrop = warnOfDrops(log, name, maxDatagramBytes);
-    const socket = await withAdvice(local, () => driver.openDatagram({ local, onDrop }, udpSocketOptions(spec)), "udp");
+    const socket = await openFrom(spec, localPort, remote.family, context, (asked) => {
+      const local = asked ?? anyAddress(remote.family, 0);
+      return withAdvice(local, () => driver.openDatagram({ local, onDrop }, udpSocketOptions(spec)), "udp");
+    });
     log.notice("connect.done", `sending to ${name} from local address ${formatAddress(socket.local)}`);
     const info = { protocol, name, local: socket.local, remote };
     const filter = new SenderFilter(rules(remote), log);

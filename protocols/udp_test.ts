@@ -1,11 +1,12 @@
 // @ts-types="../tests/deno_std.d.ts"
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Driver } from "../lib/driver.ts";
 import { ConfigError, ConnectError } from "../lib/errors.ts";
 import type { Incoming } from "../lib/protocol.ts";
 import { parseNet } from "../lib/stream/net_range.ts";
 import type { DatagramStream, SocketAddress } from "../lib/stream/stream.ts";
 import { fakeDriver, ip, packet, peer, testContext, texts } from "../tests/support/fake_driver.ts";
+import type { IpAddress } from "./_addresses.ts";
 import { udp, udpDatagram, udpRecv, udpRecvfrom, udpSendto } from "./udp.ts";
 
 const [a, b] = [peer(2, 1000), peer(3, 2000)];
@@ -53,7 +54,7 @@ Deno.test("UDP-SENDTO hears only its peer and sends to it", async () => {
   stream.abort();
 });
 
-Deno.test("UDP-DATAGRAM hears anybody in range, and checks the port only with sourceport", async () => {
+Deno.test("UDP-DATAGRAM hears anybody in range, and checks the port only with sourceport or lowport", async () => {
   const range = ["127.0.0.2/32", "127.0.0.3/32"];
   const open = await connected(udpDatagram, { ...toA, bind: ":7", range, broadcast: true });
   assertEquals(open.socket.target.local, { family: "inet", host: "0.0.0.0", port: 7 });
@@ -66,6 +67,20 @@ Deno.test("UDP-DATAGRAM hears anybody in range, and checks the port only with so
   await narrow.socket.deliver([packet(a, "1"), packet(b, "2")]);
   assertEquals(texts(await narrow.stream.receive()), ["2"]);
   narrow.stream.abort();
+  const low = await connected(udpDatagram, { ...toA, lowport: true });
+  assertEquals(low.socket.target.local, { family: "inet", host: "0.0.0.0", port: 0 });
+  await low.socket.deliver([packet(peer(3, 1024), "1"), packet(peer(3, 1023), "2")]);
+  assertEquals(texts(await low.stream.receive()), ["2"]);
+  low.stream.abort();
+});
+
+Deno.test("UDP and UDP-SENDTO take with lowport a port that only privileged programs can have", async () => {
+  for (const protocol of [udp as typeof udpSendto, udpSendto]) {
+    const { socket, stream } = await connected(protocol, { ...toA, lowport: true });
+    const { port } = socket.target.local as IpAddress;
+    assert(port >= 640 && port <= 1023, String(port));
+    stream.abort();
+  }
 });
 
 Deno.test("UDP-RECV hears anybody in range", async () => {

@@ -33,7 +33,6 @@ const absent: readonly Absent[] = [
     names: "tcpwrap(per|pers)? libwrap allow-table deny-table hosts-(allow|deny) tcpwrap-.*",
     instead: "use range=",
   },
-  { names: "lowport", instead: "use sourceport=" },
   { names: "netns", instead: "use ip netns: ip netns exec NAME l7mp ..." },
   { names: "escape-newlines rate burst max-messages linger-half cool-write children-shutup" },
   { names: "shell", instead: "SHELL takes $SHELL" },

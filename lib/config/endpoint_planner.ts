@@ -84,8 +84,9 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
 }
 
 /** Refuses rules about the IP addresses of callers that have none: nobody would ever be refused. */
-function checkAdmission(stack: Stack, layers: readonly PlannedLayer[], { range, sourceport }: ListenOptions): void {
-  const option = range ? "range" : sourceport !== undefined ? "sourceport" : undefined;
+function checkAdmission(stack: Stack, layers: readonly PlannedLayer[], listen: ListenOptions): void {
+  const { range, sourceport, lowport } = listen;
+  const option = range ? "range" : sourceport !== undefined ? "sourceport" : lowport ? "lowport" : undefined;
   if (!option || layers.some(({ layer }) => layer.tellsCaller)) return;
   const { protocol } = stack.levels.at(-1) as Extract<Level, { protocol: unknown }>;
   const types = protocol!.types.filter(({ role }) => role === "listen");

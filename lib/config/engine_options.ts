@@ -63,6 +63,7 @@ export const listenOptions = s.object({
   }),
   range: s.list(net, { group: "listening", help: "Serve only peers in this network; repeatable" }),
   sourceport: s.integer({ min: 0, max: 65535, group: "listening", aliases: ["sp"], help: "Serve only this peer port" }),
+  lowport: s.boolean({ group: "listening", help: "Serve only peers whose port is below 1024, of privileged programs" }),
   ...retryFields,
 });
 export type ListenOptions = s.SpecOf<typeof listenOptions>;

@@ -36,7 +36,7 @@ Deno.test("planDocument() resolves addresses: names, roles, kinds, settings with
 });
 
 Deno.test("planDocument() refuses rules about IP addresses for callers that have none", () => {
-  for (const option of ["range=10.0.0.0/8", "sourceport=5"]) {
+  for (const option of ["range=10.0.0.0/8", "sourceport=5", "lowport"]) {
     const name = option.split("=")[0];
     const message = `option "${name}" does not apply to UNIX-LISTEN: its callers have no IP address`;
     refuses([`unix-l:/x,${option}`, "tcp:h:1"], message);

@@ -1,4 +1,4 @@
-/** The callers of one listener that may be served: checks `range` and `sourceport`, waits when out of descriptors. */
+/** The callers of one listener that may be served: checks their address, waits when out of descriptors. */
 import type { Endpoint } from "../config/plan.ts";
 import { ConnectError, L7mpError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";

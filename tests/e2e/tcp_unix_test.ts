@@ -3,6 +3,7 @@
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { acceptance, eventually, patience, type Run, stays } from "./harness.ts";
+import { namespace, namespaceSkip } from "./namespace.ts";
 import { connect, echo, serveStreams } from "./peers.ts";
 import { atSomePace, delay, unreadFrom } from "./wait.ts";
 
@@ -299,6 +300,19 @@ acceptance("E32", "a program learns the addresses of the connection", async (run
   const out = await run.out(["-u", `TCP:127.0.0.1:${port},sourceport=${clientPort}`, "-"]);
   assertEquals(out, `127.0.0.1 ${clientPort} ${port}\n`);
 }, both);
+
+acceptance("lowport", "a listener admits who has a port below 1024, and a connector takes one", async (run) => {
+  const prefix = await namespace(run);
+  const port = run.port();
+  const listen = `TCP-LISTEN:${port},fork,reuseaddr,bind=127.0.0.1,lowport`;
+  await run.serve([listen, "SYSTEM:echo $SOCAT_PEERPORT"], { tcp: port }, { prefix, stderr: "any" });
+  const from = async (options: string) =>
+    Number(await run.out(["-u", `TCP:127.0.0.1:${port}${options}`, "-"], { prefix }));
+  const low = await from(",lowport");
+  assert(low >= 640 && low <= 1023, String(low));
+  assertEquals(await from(""), 0);
+  assertEquals(await from(",sourceport=1022"), 1022);
+}, { socat: "any", skip: namespaceSkip() });
 
 acceptance("E33", "crnl removes and adds carriage returns", async (run) => {
   assertEquals(await run.out(["-u", "-,crnl", "STDOUT"], { input: "a\r\nb\r\n" }), "a\nb\n");
