@@ -99,6 +99,14 @@ export function messageOf(error: unknown): string {
 /** Faults that the runtime reports without a code, by text. */
 const uncoded: Readonly<Record<string, string>> = { "Protocol wrong type for socket": "EPROTOTYPE" };
 
+/** What the runtime's half for Node calls otherwise than the system does. */
+const systemTexts: Readonly<Record<string, string>> = {
+  "Illegal operation on a directory": "Is a directory",
+  "File already exists": "File exists",
+  "Too many symbolic links encountered": "Too many levels of symbolic links",
+  "Name too long": "File name too long",
+};
+
 /**
  * Errno's name and plain text of what the runtime threw for a system call: `ENOENT`, `No such file or directory`. Both
  * spellings are known, `text (os error 2): ...` and node's `ENOENT: text, open '...'`.
@@ -108,5 +116,5 @@ export function systemFault(error: unknown): { readonly code?: string; readonly 
   const message = messageOf(error);
   const node = /^E[A-Z0-9]+: (.)([^,]*)/.exec(message);
   const text = node ? node[1]!.toUpperCase() + node[2] : message.replace(/ ?\(os error \d+\).*$/s, "");
-  return { code: typeof code === "string" ? code : uncoded[text], text };
+  return { code: typeof code === "string" ? code : uncoded[text], text: systemTexts[text] ?? text };
 }
