@@ -1,11 +1,12 @@
 // @ts-types="../tests/deno_std.d.ts"
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { ConfigError, StreamError } from "../lib/errors.ts";
 import type { Protocol } from "../lib/protocol.ts";
 import type { ByteStream, DatagramStream } from "../lib/stream/stream.ts";
 import { localContext } from "../tests/support/local_context.ts";
 import { bytesOf, readAll, textOf } from "../tests/support/streams.ts";
 import { discard } from "./discard.ts";
+import { random, zero } from "./endless.ts";
 import { literal } from "./literal.ts";
 import { stall } from "./stall.ts";
 import { text } from "./text.ts";
@@ -61,4 +62,41 @@ Deno.test("STALL stays pending until it is aborted", async () => {
   await stream.closeWrite();
   stream.abort(reason);
   assertEquals(await Promise.all(pending), [reason, reason]);
+});
+
+Deno.test("ZERO gives zeros whatever becomes of them, RANDOM never the same; both swallow what is written", async () => {
+  const zeros = await start(zero) as ByteStream;
+  for (let i = 0; i < 4; i++) {
+    const lent = (await zeros.read())!;
+    assert(lent.length > 0 && lent.every((byte) => byte === 0));
+    lent.fill(1);
+  }
+  const noise = await start(random) as ByteStream;
+  // The longest block too is random from one end to the other.
+  const blocks = new Set<string>();
+  for (let i = 0; i < 4; i++) {
+    const lent = (await noise.read())!;
+    for (const part of [lent.subarray(0, 32), lent.subarray(-32)]) blocks.add(part.toHex());
+  }
+  assertEquals(blocks.size, 8);
+  for (const stream of [zeros, noise]) {
+    await stream.write(new Uint8Array(1 << 20));
+    await stream.closeWrite();
+    assert(await stream.read());
+    const reason = new StreamError("on purpose");
+    const pending = stream.read().catch((error) => error);
+    stream.abort(reason);
+    assertStrictEquals(await pending, reason);
+  }
+});
+
+Deno.test("ZERO and RANDOM let timers fire while somebody reads as fast as they give", async () => {
+  for (const protocol of [zero, random]) {
+    const stream = await start(protocol) as ByteStream;
+    let fired = false;
+    setTimeout(() => fired = true, 1);
+    for (let reads = 0; !fired && reads < 100_000; reads++) await stream.read();
+    assert(fired, protocol.name);
+    stream.abort();
+  }
 });

@@ -5,6 +5,7 @@ import { chunks } from "./chunks.ts";
 import { controller } from "./controller.ts";
 import { discard } from "./discard.ts";
 import { echo } from "./echo.ts";
+import { random, zero } from "./endless.ts";
 import { exec, shell, system } from "./exec.ts";
 import { fd } from "./fd.ts";
 import { create, gopen, open } from "./file.ts";
@@ -54,6 +55,8 @@ export const registry: Registry = {
     stall,
     text,
     literal,
+    random,
+    zero,
     pty,
     exec,
     system,

@@ -3,7 +3,7 @@ import { StreamError } from "../errors.ts";
 import type { ByteStream, StreamInfo } from "../stream/stream.ts";
 import { EAGAIN, EINTR, streamError } from "./errno.ts";
 import { errno, libc } from "./libc.ts";
-import { nextTask } from "./reactor.ts";
+import { nextTask } from "../stream/timer.ts";
 import type { Shared, Unwatched } from "./shared.ts";
 
 /** Bytes per call. */

@@ -21,6 +21,7 @@ import {
   EPOLLPRI,
   EPOLLRDHUP,
 } from "./constants.ts";
+import { nextTask } from "../stream/timer.ts";
 import { EINTR, EPERM, streamError } from "./errno.ts";
 import { epollEvent } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
@@ -254,9 +255,4 @@ export class Reactor {
 
 async function rounds(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await null;
-}
-
-/** Lets the runtime's event loop turn once: timers, signals, other I/O. */
-export function nextTask(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

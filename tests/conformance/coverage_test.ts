@@ -18,6 +18,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   STALL: fixed,
   TEXT: fixed,
   LITERAL: fixed,
+  RANDOM: fixed,
+  ZERO: fixed,
   Prometheus: fixed,
   "UDP-RECV": oneWay,
   "UDP-RECVFROM": oneWay,

@@ -84,6 +84,17 @@ acceptance("4.1", "ECHO with a path is a named pipe", async (run) => {
   });
 }, both);
 
+acceptance("4.1", "ZERO and RANDOM give as many bytes as readbytes says, and swallow what they get", async (run) => {
+  const bytes = 300_001;
+  const [zeros, noise] = [run.path("zeros"), run.path("noise")];
+  await run.out(["-u", `ZERO,readbytes=${bytes}`, `CREATE:${zeros}`]);
+  assertEquals(await Deno.readFile(zeros), new Uint8Array(bytes));
+  await run.out(["-u", `RANDOM,readbytes=${bytes}`, `CREATE:${noise}`]);
+  const found = await Deno.readFile(noise);
+  assertEquals([found.length, new Set(found).size], [bytes, 256]);
+  assertEquals(await run.out(["-u", `OPEN:${noise}`, "ZERO"]), "");
+});
+
 acceptance("3", "the halves of a dual address may differ in kind", async (run) => {
   const file = run.path("f");
   assertEquals(await run.out(["-", `LITERAL:x!!CREATE:${file}`], { input: "abc" }), "x");
