@@ -48,6 +48,8 @@ export type ProgramOptions = s.SpecOf<typeof programSchema>;
 
 /** How long a silent grandchild may hold the output of a program that has exited. */
 const drainMs = 1000;
+/** How long the end of a program's output waits for word of how the program ended: usually there a moment later. */
+const outcomeMs = 1000;
 /** How long after a program closed its input its exit may be seen. */
 const exitMs = 100;
 /** When to look again whether what an ended program has started is gone; doubled each time. */
@@ -164,7 +166,7 @@ function passSignals(pid: number, options: ProgramOptions, { takeSignal }: Conte
 }
 
 /**
- * What leads to and from a child. `finished` tells how it ended, also after an `abort` that came later; otherwise an `abort`
+ * What leads to and from a child. A `read` at the end of its output rejects where a signal ended it. `finished` tells how it ended, also after an `abort` that came later; otherwise an `abort`
  * kills it (TERM, later KILL, to its whole group) unless `end_close`, and `finished` resolves once it and what it has
  * started are gone or killed.
  */
@@ -209,8 +211,23 @@ class ProgramStream implements ByteStream {
     this.#gate.check();
     if (this.#direction === "write" || this.#outputEnded) return null;
     const chunk = await this.#nextChunk();
-    if (!chunk) this.#outputEnded = true;
-    return chunk;
+    if (chunk) return chunk;
+    const status = await this.#outcome();
+    // What a program leaves that was killed is cut. Any other status it chose itself, when it had said what it wanted.
+    if (status?.signal) this.#judge(status);
+    this.#outputEnded = true;
+    return null;
+  }
+
+  /** How the program ended; undefined: it runs on without its output. */
+  async #outcome(): Promise<Awaited<Child["status"]> | undefined> {
+    const late = Promise.withResolvers<undefined>();
+    const timer = after(outcomeMs, () => late.resolve(undefined));
+    try {
+      return await this.#gate.race(Promise.race([this.#child.status, late.promise]));
+    } finally {
+      timer.stop();
+    }
   }
 
   async write(bytes: Uint8Array): Promise<void> {

@@ -69,11 +69,21 @@ Deno.test("EXEC finished() names the status of a program that failed", async () 
   stream.abort();
 });
 
-Deno.test("EXEC finished() names the signal that ended a program", async () => {
-  const stream = await start(system, { command: "kill -9 $$" });
-  assertEquals((await readAll(stream)).length, 0);
-  const error = await assertRejects(() => stream.finished!(), StreamError);
-  assertMatch(error.message, /^child \d+ exited on signal 9$/);
+Deno.test("EXEC: the output of a program that was killed has no end, and finished() names the signal", async () => {
+  const stream = await start(system, { command: "echo half; kill -9 $$" });
+  assertEquals(textOf((await stream.read())!), "half\n");
+  for (const end of [() => stream.read(), () => stream.finished!()]) {
+    const error = await assertRejects(end, StreamError);
+    assertMatch(error.message, /^child \d+ exited on signal 9$/);
+  }
+  stream.abort();
+});
+
+Deno.test("EXEC: output that a program closes ends, though the program goes on", async () => {
+  const stream = await start(system, { command: "echo all; exec >&-; read line; exit 3" });
+  assertEquals(textOf(await readAll(stream)), "all\n");
+  await stream.closeWrite();
+  await assertRejects(() => stream.finished!(), StreamError, "exited with status 3");
   stream.abort();
 });
 

@@ -77,6 +77,15 @@ acceptance("fault", "client killed while both directions run ends only that sess
   });
 }, { skip: needsSocat });
 
+acceptance("fault", "what a killed program leaves does not look complete", async (run) => {
+  const port = run.port();
+  const stderr = / E child \d+ exited on signal 9 \(upstream; session cli-1 /;
+  await run.serve([`TCP-L:${port},fork`, "SYSTEM:echo half; kill -9 $$"], { tcp: port }, { stderr });
+  const peer = await connect(run, { tcp: port });
+  const error = await peer.restText().catch((error) => error);
+  assert(error instanceof Deno.errors.ConnectionReset, `looks complete: ${error}`);
+});
+
 acceptance("fault", "a full disk is an error", async (run) => {
   const options = { input: "x", redirect: ">/dev/full", code: 1, stderr: / E .*No space left on device/ };
   await run.out(["-u", "-", "STDOUT"], options);
