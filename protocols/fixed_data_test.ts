@@ -7,7 +7,7 @@ import { localContext } from "../tests/support/local_context.ts";
 import { bytesOf, readAll, textOf } from "../tests/support/streams.ts";
 import { discard } from "./discard.ts";
 import { random, zero } from "./endless.ts";
-import { literal } from "./literal.ts";
+import { literal, reply } from "./literal.ts";
 import { stall } from "./stall.ts";
 import { text } from "./text.ts";
 
@@ -46,6 +46,32 @@ Deno.test("LITERAL option base64 decodes, and refuses what is not base64 before 
   assertThrows(() => literal.check!(bad, { role: "local", direction: "both" }), ConfigError, '"!" is not base64');
 });
 
+Deno.test("REPLY answers every message with its own, in kind, and all of them before the end", async () => {
+  const stream = await start(reply, { text: "AP8K", base64: true }) as DatagramStream;
+  await stream.send([{ data: bytesOf("a"), meta: { type: "text" } }, { data: bytesOf("") }]);
+  await stream.send([{ data: bytesOf("c") }]);
+  await stream.closeWrite();
+  const answer = { data: new Uint8Array([0, 255, 10]) };
+  assertEquals(await stream.receive(), [{ ...answer, meta: { type: "text" } }, answer, answer]);
+  assertEquals([await stream.receive(), stream.dropped], [null, 0]);
+  const bad = reply.spec.parse({ text: "!", base64: true }, "");
+  assertThrows(() => reply.check!(bad, { role: "local", direction: "both" }), ConfigError, '"!" is not base64');
+});
+
+Deno.test("REPLY holds a sender back that takes no answers", async () => {
+  const stream = await start(reply, { text: "x".repeat(40_000) }) as DatagramStream;
+  const question = [{ data: bytesOf("?") }];
+  await stream.send(question);
+  let taken = false;
+  const second = stream.send(question).then(() => taken = true);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(taken, false);
+  assertEquals((await stream.receive())!.length, 1);
+  await second;
+  assertEquals((await stream.receive())!.length, 1);
+  stream.abort();
+});
+
 Deno.test("TEXT gives its text, then the end", async () => {
   const long = "hi there ".repeat(20_000);
   const stream = await start(text, { text: long }) as ByteStream;
@@ -66,7 +92,8 @@ Deno.test("STALL stays pending until it is aborted", async () => {
 
 Deno.test("ZERO gives zeros whatever becomes of them, RANDOM never the same; both swallow what is written", async () => {
   const zeros = await start(zero) as ByteStream;
-  for (let i = 0; i < 4; i++) {
+  // Blocks grow, and then are lent again.
+  for (let i = 0; i < 8; i++) {
     const lent = (await zeros.read())!;
     assert(lent.length > 0 && lent.every((byte) => byte === 0));
     lent.fill(1);

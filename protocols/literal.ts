@@ -1,7 +1,9 @@
-/** One fixed message. */
+/** One fixed message: given once, or as the answer to every other. */
 import type { Protocol } from "../lib/protocol.ts";
 import { ConfigError } from "../lib/errors.ts";
 import * as s from "../lib/schema.ts";
+import { delegateDatagrams } from "../lib/stream/delegate.ts";
+import { datagramEcho } from "../lib/stream/memory.ts";
 import { fixedDatagrams } from "./_fixed.ts";
 
 const literalSpec = s.object({
@@ -38,5 +40,31 @@ export const literal: Protocol<LiteralSpec> = {
   async connect(spec, { signal }) {
     signal.throwIfAborted();
     return fixedDatagrams([{ data: messageOf(spec) }], { protocol: "LITERAL", name: "LITERAL" });
+  },
+};
+
+/**
+ * Answers every message with its own, of the type of the one it answers. Answers wait (64 KiB, or one larger one) until
+ * they are received; then the sender waits. None is dropped: after a half-close all that are owed come before the end.
+ */
+export const reply: Protocol<LiteralSpec> = {
+  name: "REPLY",
+  types: [{
+    names: ["REPLY", "LITERALREPLY"],
+    role: "local",
+    parameters: { form: "text", key: "text", label: "text" },
+    help: "Answers every message with the text",
+  }],
+  kind: "datagram",
+  end: "half",
+  spec: literalSpec,
+  check(spec) {
+    messageOf(spec);
+  },
+  async connect(spec, { signal }) {
+    signal.throwIfAborted();
+    const data = messageOf(spec);
+    const answers = datagramEcho({ info: { protocol: "REPLY", name: "REPLY" } });
+    return delegateDatagrams(answers, { send: (batch) => answers.send(batch.map((asked) => ({ ...asked, data }))) });
   },
 };

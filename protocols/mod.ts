@@ -16,7 +16,7 @@ import { jsonEncap } from "./json_encap.ts";
 import { jsonSocket } from "./jsonsocket/jsonsocket.ts";
 import { lengthPrefix } from "./length_prefix.ts";
 import { lines } from "./lines.ts";
-import { literal } from "./literal.ts";
+import { literal, reply } from "./literal.ts";
 import { log } from "./log.ts";
 import { logger } from "./logger.ts";
 import { metric } from "./metric.ts";
@@ -55,6 +55,7 @@ export const registry: Registry = {
     stall,
     text,
     literal,
+    reply,
     random,
     zero,
     pty,

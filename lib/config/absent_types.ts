@@ -31,7 +31,6 @@ const absent: readonly Absent[] = [
   { names: /^ACCEPT(-FD)?$|^(TCP|UNIX)-LISTEN-FD$/, instead: "let it open the port itself: TCP-LISTEN, UNIX-LISTEN" },
   { names: /^SOCKS5?-(LISTEN|BIND)$/ },
   { names: new RegExp(`^SEQP(ACKET)?${roles}$`), instead: "UNIX-CONNECT and UNIX-SENDTO are the other kinds" },
-  { names: /^(REPLY|LITERALREPLY)$/, instead: "use foreachmsg:literal:<text>" },
   { names: /^(L-WS-UNIX|WS-(L|LISTEN)-UNIX|UNIX-(L|LISTEN)-WS)$/, instead: "use ws-u:unix-l:<path>" },
   { names: /^(L-WS-ABSTRACT|WS-(L|LISTEN)-ABSTRACT)$/, instead: "use ws-u:abstract-l:<name>" },
   { names: /^WS-UPGRADE$/, instead: "use ws-u:" },

@@ -18,6 +18,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   STALL: fixed,
   TEXT: fixed,
   LITERAL: fixed,
+  REPLY: fixed,
   RANDOM: fixed,
   ZERO: fixed,
   Prometheus: fixed,

@@ -95,6 +95,10 @@ acceptance("4.1", "ZERO and RANDOM give as many bytes as readbytes says, and swa
   assertEquals(await run.out(["-u", `OPEN:${noise}`, "ZERO"]), "");
 });
 
+acceptance("4.1", "REPLY answers every line, and ends when it has answered all", async (run) => {
+  assertEquals(await run.out(["-", "LINES", "REPLY:yes"], { input: "a\nb\nc\n" }), "yes\nyes\nyes\n");
+});
+
 acceptance("3", "the halves of a dual address may differ in kind", async (run) => {
   const file = run.path("f");
   assertEquals(await run.out(["-", `LITERAL:x!!CREATE:${file}`], { input: "abc" }), "x");

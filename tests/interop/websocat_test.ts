@@ -65,6 +65,20 @@ acceptance("interop", "a close of websocat's server ends the client in order", a
   assert(client.stdout.startsWith("bye"), client.describe());
 }, { skip });
 
+acceptance("interop", "literalreply: answers each message, as websocat's does", async (run) => {
+  for (const program of [undefined, websocat]) {
+    const port = run.port();
+    const words = [`ws-l:127.0.0.1:${port}`, 'literalreply:{"status":"OK"}'];
+    await run.serve(program ? ["-t", ...words] : words, { tcp: port }, program ? { program, stderr: "any" } : {});
+    const client = run.spawn(["-n", `ws://127.0.0.1:${port}/`], { program: websocat, openInput: true, stderr: "any" });
+    await client.write("a\n");
+    await client.prints('{"status":"OK"}\n');
+    await client.write("b\n");
+    await client.prints('{"status":"OK"}\n{"status":"OK"}\n');
+    await client.endInput();
+  }
+}, { skip });
+
 acceptance("interop", "websocat's clients talk to --server, and hear what is typed", async (run) => {
   const port = run.port();
   const server = await run.serve(["--server", String(port)], { tcp: port }, { openInput: true });
