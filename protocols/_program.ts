@@ -4,7 +4,7 @@ import type { Context, Direction } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
 import { AbortGate } from "../lib/stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../lib/stream/stream.ts";
-import { after, sleep } from "../lib/stream/timer.ts";
+import { after, sleep, type Timer } from "../lib/stream/timer.ts";
 import { inFolder } from "./_file_options.ts";
 import { groupRuns, signalGroup } from "./_process_group.ts";
 import { programEnvironment } from "./_program_environment.ts";
@@ -253,12 +253,12 @@ class ProgramStream implements ByteStream {
   async #justExited(): Promise<boolean> {
     if (this.#inputLost) return false;
     this.#inputLost = true;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), exitMs));
+    const late = Promise.withResolvers<boolean>();
+    const timer = after(exitMs, () => late.resolve(false));
     try {
-      return await this.#gate.race(Promise.race([this.#child.status.then(() => true), late]));
+      return await this.#gate.race(Promise.race([this.#child.status.then(() => true), late.promise]));
     } finally {
-      clearTimeout(timer);
+      timer.stop();
     }
   }
 
@@ -294,8 +294,8 @@ class ProgramStream implements ByteStream {
   /** The next output; null at its end, or when the child has exited and nothing came for `drainMs`. */
   async #nextChunk(): Promise<Uint8Array | null> {
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | null>();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const startTimer = () => timer = setTimeout(() => resolve(null), drainMs);
+    let timer: Timer | undefined;
+    const startTimer = () => timer = after(drainMs, () => resolve(null));
     this.#channel.read().then(resolve, reject);
     if (this.#exited) startTimer();
     else this.#onExit = startTimer;
@@ -309,7 +309,7 @@ class ProgramStream implements ByteStream {
       throw new StreamError(`read(${this.info.name}): ${text}`, { code, cause: error });
     } finally {
       this.#onExit = undefined;
-      clearTimeout(timer);
+      timer?.stop();
     }
   }
 

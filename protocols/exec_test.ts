@@ -275,6 +275,33 @@ Deno.test("EXEC does not wait for ever for a grandchild that holds the output", 
   Deno.kill(Number(output), "SIGKILL");
 });
 
+Deno.test("EXEC loses nothing of a grandchild's output that came while the process stood still", async () => {
+  const folder = await Deno.makeTempDir();
+  const [go, said] = [`${folder}/go`, `${folder}/said`];
+  const command = `(until [ -e ${go} ]; do sleep 0.01; done; echo late; touch ${said}) & echo soon`;
+  const stream = await start(system, { command });
+  assertEquals(textOf(await readBytes(stream, 5)), "soon\n");
+  await stream.finished!();
+  const output = stream.read();
+  await new Promise((resolve) => setTimeout(resolve));
+  Deno.writeTextFileSync(go, "");
+  const since = performance.now();
+  const isThere = () => {
+    try {
+      return Deno.statSync(said).isFile;
+    } catch {
+      return false;
+    }
+  };
+  // Nothing else of this process runs meanwhile, and the limit on the drain, a second, is over.
+  while (!isThere() || performance.now() - since < 1300) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  }
+  assertEquals(textOf((await output)!), "late\n");
+  await end(stream);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("SHELL runs $SHELL with its text, or reads its commands from the stream", async () => {
   assertEquals(await outputOf(await start(shell, { command: "echo $((1 + 2))" })), "3\n");
   assertEquals(await outputOf(await start(shell, { arguments: ["echo", "a, b"] })), "a, b\n");

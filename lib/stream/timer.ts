@@ -14,15 +14,20 @@ const longestAllowanceMs = 1000;
 
 /**
  * Calls `action` once after `ms`, however long that is (Infinity: never), unless it is stopped before. A process that
- * stood still at that time gets as much again, at most a second, to see what came meanwhile: it may stop the timer.
+ * stood still at that time gets as much again, at most a second, to see what came meanwhile: it may stop the timer. So
+ * does one that stood still again; each time only for longer, lest one that is always late would wait for ever.
  */
 export function after(ms: number, action: () => void): Timer {
-  const due = performance.now() + ms;
-  let timer = wake(ms, () => {
-    const lateMs = performance.now() - due;
-    if (lateMs > stallMs) timer = wake(Math.min(lateMs, longestAllowanceMs), action);
-    else action();
-  });
+  let timer: Timer;
+  const look = (waitMs: number, toleratedMs: number) => {
+    const due = performance.now() + waitMs;
+    timer = wake(waitMs, () => {
+      const lateMs = performance.now() - due;
+      if (lateMs <= toleratedMs) action();
+      else look(Math.min(lateMs, longestAllowanceMs), toleratedMs * 2);
+    });
+  };
+  look(ms, stallMs);
   return { stop: () => timer.stop() };
 }
 

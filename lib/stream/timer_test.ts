@@ -44,6 +44,30 @@ Deno.test("after() of a process that stood still waits as long again, at most a 
   }
 });
 
+Deno.test("after() of a process that stands still again looks again, of one that is always late only so often", () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    const called: string[] = [];
+    after(500, () => called.push("called"));
+    clock.jump(800);
+    clock.jump(700);
+    clock.tick(399);
+    assertEquals(called, []);
+    clock.tick(1);
+    assertEquals(called, ["called"]);
+    after(500, () => called.push("in the end"));
+    let looks = 0;
+    for (let waitMs = 500; called.length === 1 && looks < 10; waitMs = 100) {
+      clock.jump(waitMs + 100);
+      looks++;
+    }
+    assertEquals([called.at(-1), looks], ["in the end", 4]);
+    assertEquals(clock.countTimers(), 0);
+  } finally {
+    clock.uninstall();
+  }
+});
+
 Deno.test("sleep() rejects as soon as its signal aborts, and leaves neither timer nor listener behind", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
