@@ -4,6 +4,7 @@ import { AbortGate } from "../stream/abort_gate.ts";
 import type { ByteStream, StreamInfo } from "../stream/stream.ts";
 import { streamError } from "./errors.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
+import { after } from "../stream/timer.ts";
 
 /**
  * A waiting read holds this much and no more: a read that comes back full is followed by one with a large buffer. Few
@@ -128,7 +129,7 @@ export class ByteSocket implements ByteStream, Owned {
 
   /** A socket closed over unread bytes resets, and so destroys what the peer has not received: read on for a while. */
   async #sayFarewell(): Promise<void> {
-    const limit = setTimeout(() => this.release(), farewellMs);
+    const limit = after(farewellMs, () => this.release());
     try {
       await this.#conn.closeWrite();
       const scratch = new Uint8Array(firstLargeBytes);
@@ -140,7 +141,7 @@ export class ByteSocket implements ByteStream, Owned {
     } catch {
       // Gone already, or the time is up.
     } finally {
-      clearTimeout(limit);
+      limit.stop();
       this.release();
     }
   }

@@ -150,11 +150,11 @@ class HttpClientStream implements ByteStream {
     const late = Promise.withResolvers<never>();
     const message = `${this.#info.name}: no answer for ${upgradeMs / 1000} s after the request`;
     const error = new StreamError(message, { code: "ETIMEDOUT" });
-    const timer = setTimeout(() => late.reject(error), upgradeMs);
+    const timer = after(upgradeMs, () => late.reject(error));
     try {
       return await Promise.race([this.#readHead(), late.promise]);
     } finally {
-      clearTimeout(timer);
+      timer.stop();
     }
   }
 
@@ -281,13 +281,13 @@ class HttpClientStream implements ByteStream {
 
   /** Sends what is left of the request and closes. */
   async #goodbye(): Promise<void> {
-    const timer = setTimeout(() => this.#connection.abort(), goodbyeMs);
+    const timer = after(goodbyeMs, () => this.#connection.abort());
     try {
       await this.#writer.end();
     } catch {
       // The server is gone, and nobody waits for its answer.
     } finally {
-      clearTimeout(timer);
+      timer.stop();
       this.#writer.stop();
       this.#connection.abort();
     }

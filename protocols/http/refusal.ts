@@ -2,6 +2,7 @@
 import { concat } from "../../lib/stream/concat.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
 import { encodeHead, type HeaderLine } from "./head.ts";
+import { after } from "../../lib/stream/timer.ts";
 
 export interface Refusal {
   readonly status: number;
@@ -85,7 +86,7 @@ export function refuse(lower: ByteStream, refusal: Refusal, pending?: Promise<un
 /** As `refuse`, with nothing to add to what has been said: the caller can still read it while it is sending. */
 export async function leave(lower: ByteStream, pending?: Promise<unknown>, last?: Uint8Array): Promise<void> {
   // Also bounds a caller that does not read the answer.
-  const timer = setTimeout(() => lower.abort(), drainMs);
+  const timer = after(drainMs, () => lower.abort());
   try {
     if (last) await lower.write(last);
     await lower.closeWrite();
@@ -93,7 +94,7 @@ export async function leave(lower: ByteStream, pending?: Promise<unknown>, last?
     // The caller is gone; the error that led here is the one to tell.
   }
   drain(lower, pending).finally(() => {
-    clearTimeout(timer);
+    timer.stop();
     lower.abort();
   });
 }

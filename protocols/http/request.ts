@@ -4,6 +4,7 @@ import { faultOf } from "./admission.ts";
 import { type Connection, readHead } from "./connection.ts";
 import { HeadReader, type RequestHead } from "./head.ts";
 import { type Refusal, refuse } from "./refusal.ts";
+import { after } from "../../lib/stream/timer.ts";
 
 /** A caller has this long to send the head of its request. */
 const headMs = 10_000;
@@ -33,13 +34,13 @@ export async function readRequest(
   // Health checks and browsers connect, and leave without a word.
   const level = () => said() ? "warn" : "info";
   let late: L7mpError | undefined;
-  const timer = setTimeout(() => {
+  const timer = after(headMs, () => {
     const message = `${name}: no complete request within ${headMs / 1000} s`;
     late = atLevel(level(), new LimitError(message, { code: "ETIMEDOUT" }));
     // Reading goes on, so that the answer is not lost in a reset.
     if (said()) refuseWhileReading(connection, { status: 408, reason: "the request took too long", plain });
     else connection.abort();
-  }, headMs);
+  });
   try {
     signal.throwIfAborted();
     const head = await readHead(connection, reader);
@@ -59,7 +60,7 @@ export async function readRequest(
     const { code } = error as L7mpError;
     throw atLevel("warn", new Kind(`${name}: answered ${fault.status}: ${messageOf(error)}`, { code, cause: error }));
   } finally {
-    clearTimeout(timer);
+    timer.stop();
     signal.removeEventListener("abort", onAbort);
   }
 }

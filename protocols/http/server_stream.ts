@@ -12,6 +12,7 @@ import { MessageWriter, type Start } from "./message_writer.ts";
 import { named } from "./named.ts";
 import { leave, type Refusal, refuse } from "./refusal.ts";
 import type { HttpSpec } from "./spec.ts";
+import { after } from "../../lib/stream/timer.ts";
 
 export interface ServerStreamParts {
   readonly info: StreamInfo;
@@ -203,13 +204,13 @@ export class HttpServerStream implements ByteStream {
 
   /** Ends the answer and closes. */
   async #finish(): Promise<void> {
-    const timer = setTimeout(() => this.#connection.abort(), goodbyeMs);
+    const timer = after(goodbyeMs, () => this.#connection.abort());
     try {
       await this.#end();
     } catch {
       // The caller is gone.
     } finally {
-      clearTimeout(timer);
+      timer.stop();
       this.#writer.stop();
       this.#connection.abort();
     }

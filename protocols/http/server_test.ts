@@ -340,6 +340,25 @@ Deno.test("HTTP-LISTEN does not let a caller that speaks TLS wait", async () => 
   assertStringIncludes(textOf((await reading)!), "HTTP/1.1 400 Bad Request\r\n");
   caller.peer.abort();
 });
+Deno.test("HTTP-LISTEN takes a request that came while the process stood still, past the limit", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    const caller = new Caller();
+    await caller.say("GET / HT");
+    const serving = caller.serve();
+    await clock.tickAsync(9_000);
+    clock.jump(2_000);
+    await caller.say("TP/1.1\r\nHost: h\r\n\r\n");
+    const incoming = await serving;
+    assertEquals(clock.countTimers(), 0);
+    await incoming.reject(new StreamError("enough"));
+    caller.peer.abort();
+    await clock.tickAsync(1_000);
+  } finally {
+    clock.uninstall();
+  }
+});
+
 Deno.test("HTTP-LISTEN says when a caller leaves before its request is complete", async () => {
   const caller = new Caller();
   await caller.say("GET / HTTP/1.1\r\n");

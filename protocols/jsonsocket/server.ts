@@ -6,6 +6,7 @@ import { unavailable } from "../http/admission.ts";
 import { judgeRequest, response } from "./codec.ts";
 import { asConnectError, infoOver, type Received, receiveMessage, sendMessage, within } from "./exchange.ts";
 import type { JsonSocketSpec } from "./jsonsocket.ts";
+import { after } from "../../lib/stream/timer.ts";
 
 /** How long a refused caller may go on sending before the connection is dropped. */
 const drainMs = 1000;
@@ -77,7 +78,7 @@ function atWarn<T>(error: T): T {
 
 /** Answers and drops the caller. Never rejects: it may be gone already. */
 async function refuse(lower: Stream, { status, reason }: Refusal): Promise<void> {
-  const timer = setTimeout(() => lower.abort(), drainMs);
+  const timer = after(drainMs, () => lower.abort());
   try {
     await sendMessage(lower, response(status, reason));
     await lower.closeWrite();
@@ -88,7 +89,7 @@ async function refuse(lower: Stream, { status, reason }: Refusal): Promise<void>
   // comes next is another call.
   const drained = lower.kind === "byte" || lower.info.protocol === "WebSocket" ? drain(lower) : Promise.resolve();
   drained.finally(() => {
-    clearTimeout(timer);
+    timer.stop();
     lower.abort();
   });
 }

@@ -6,6 +6,7 @@ import { type AdaptedDuplex, freeBlock, toDuplex } from "../../lib/stream/duplex
 import type { ByteStream, StreamInfo } from "../../lib/stream/stream.ts";
 import { flush, freeDrained, machineOf, type TlsMachine } from "./_library.ts";
 import { closedInHandshake, cutError, handshakeError, streamFault } from "./messages.ts";
+import { after } from "../../lib/stream/timer.ts";
 
 /** How long a close may wait for a peer that does not read before the connection is dropped. */
 const closingMs = 1000;
@@ -167,10 +168,10 @@ export class TlsStream implements ByteStream {
 
   /** close_notify, then the end of `lower`; both within a limit. */
   #close(): void {
-    const timer = setTimeout(() => this.#drop(closed(this.info.name)), closingMs);
+    const timer = after(closingMs, () => this.#drop(closed(this.info.name)));
     const { duplex } = this.#adapted;
     const drop = () => {
-      clearTimeout(timer);
+      timer.stop();
       this.#drop();
     };
     duplex.once("close", drop);

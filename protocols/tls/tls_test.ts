@@ -180,6 +180,17 @@ test("an end with close_notify is one, also when nobody reads until the stream b
   pair.release();
 });
 
+test("abort() of a session that is done says so, also when the process stands still just then", async () => {
+  const [near, far] = bytePair();
+  const pair = await connected(trusting, good, [near, slowly(far)]);
+  await pair.server.write(bytesOf("answer"));
+  pair.server.abort();
+  // Nothing of this process runs, and the limit on the farewell, a second, is over.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1700);
+  assertEquals(textOf(await readAll(pair.client)), "answer");
+  pair.release();
+});
+
 test("server() hears a client whose whole say comes with the end of its handshake", async () => {
   for (const text of ["all of it", ""]) {
     const [near, before] = bytePair();

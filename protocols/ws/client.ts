@@ -9,6 +9,7 @@ import { loadWs, type WsOptions, type WsResponse } from "./_library.ts";
 import { callersHandshake } from "./forwarding.ts";
 import { commaList, type WsSpec } from "./spec.ts";
 import { WebSocketStream } from "./stream.ts";
+import { after } from "../../lib/stream/timer.ts";
 
 /** How much of the body of a refusal is logged. */
 const bodyBytes = 200;
@@ -170,11 +171,11 @@ function beginningOf(response: WsResponse): Promise<string> {
     let text = "";
     const decoder = new TextDecoder();
     const done = () => {
-      clearTimeout(timer);
+      timer.stop();
       resolve(text.slice(0, bodyBytes));
     };
     // A body that does not come must not hold up the message.
-    const timer = setTimeout(done, bodyMs);
+    const timer = after(bodyMs, done);
     response.on("data", (data) => {
       text += decoder.decode(data, { stream: true });
       if (text.length >= bodyBytes) done();

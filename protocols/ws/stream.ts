@@ -10,6 +10,7 @@ import { type DataFrame, FrameWriter, maxHeaderBytes, opcodes } from "./frames.t
 import { Heartbeat } from "./heartbeat.ts";
 import { Pongs } from "./pongs.ts";
 import type { WsSpec } from "./spec.ts";
+import { after } from "../../lib/stream/timer.ts";
 
 /** Received messages waiting for `receive`; beyond either bound the socket is paused. */
 const queueBytes = 262_144;
@@ -300,9 +301,9 @@ export class WebSocketStream implements DatagramStream {
   /** Drops the connection when the peer has closed it too, or has had the time to. */
   #destroyLater(): void {
     const { lower, adapted: { duplex } } = this.#parts;
-    const timer = setTimeout(() => duplex.destroy(), closingMs);
+    const timer = after(closingMs, () => duplex.destroy());
     duplex.once("close", () => {
-      clearTimeout(timer);
+      timer.stop();
       lower.abort();
     });
     this.#parts.socket.resume();
