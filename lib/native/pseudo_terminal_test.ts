@@ -81,9 +81,12 @@ terminalTest("is in use as long as something is left to read", async (terminal) 
   assertEquals(terminal.inUse(), false);
 });
 
-terminalTest("has the window it was given", async (terminal) => {
+terminalTest("has the window it was given, and keeps one that it was given for good", async (terminal) => {
   terminal.stream.info.resize!({ columns: 132, rows: 43 });
   assertEquals(await run('stty size <"$0"', terminal), "43 132");
+  terminal.fixWindow({ columns: 80, rows: 24 });
+  terminal.stream.info.resize!({ columns: 132, rows: 43 });
+  assertEquals(await run('stty size <"$0"', terminal), "24 80");
 });
 
 terminalTest("is gone after an abort, and says so once", async (terminal, closed) => {

@@ -101,6 +101,18 @@ acceptance("1.1", "a copy that cannot be written ends with one line, the transfe
   assertEquals(textOf(run.path("l")), "a\nb\n");
 });
 
+acceptance("1.1", "a copy of blocks that a pipe takes in parts is whole", async (run) => {
+  const { path, file } = await heldPipe(run);
+  const data = run.path("data");
+  const bytes = new Uint8Array(900_000).map((_, i) => i % 251);
+  Deno.writeFileSync(data, bytes);
+  const child = run.spawn(["-u", "-b", "50000", "-r", path, `OPEN:${data}`, "DISCARD"]);
+  const copy = new Uint8Array(bytes.length);
+  for (let at = 0; at < copy.length;) at += (await file.read(copy.subarray(at)))!;
+  await child.end();
+  assertEquals(copy.findIndex((byte, i) => byte !== bytes[i]), -1);
+});
+
 acceptance(
   "1.1",
   "a copy into a pipe that nobody empties holds its session up, loses nothing and ends",
