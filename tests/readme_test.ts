@@ -95,6 +95,12 @@ Deno.test(`every example of the help is accepted${needsOpenssl}`, { ignore: !cer
     if (message) failures.push(`${line}\n    ${message}`);
   }
   assertEquals(failures, []);
+  const twice = (line: string) => {
+    const names = [...line.matchAll(/,([a-z0-9-]+)/g)].map(([, name]) => name);
+    return new Set(names).size < names.length;
+  };
+  assertEquals(lines.filter(twice), [], "name an option twice");
+  assertEquals(lines.filter((line) => /\b(?:TCP|UDP)6\S*:\d+\.\d/.test(line)), [], "reach nothing by IPv6");
 });
 
 /** As `wordsOf` for the lines of the help, which quote whole words only: there are too many for a shell each. */

@@ -10,9 +10,10 @@ export function exampleOf(entry: TypeEntry, option?: OptionEntry): string {
   const [parameters, tail] = exampleParameters(type);
   const use = oneWay[option?.name ?? ""] ?? direction;
   const needed = type.example === undefined || what === "transform" ? "" : `,${type.example}`;
+  const shown = option === undefined || needed.split(",").some((part) => part.split("=")[0] === option.name);
   const fork = type.role === "listen" && what === "address" && option?.name !== "fork" && option?.name !== "oneshot";
   const word = quoted(
-    `${type.names[0]}${parameters}${fork ? ",fork" : ""}${needed}${option ? `,${exampleOption(option)}` : ""}`,
+    `${type.names[0]}${parameters}${fork ? ",fork" : ""}${needed}${shown ? "" : `,${exampleOption(option)}`}`,
   );
   if (what === "transform") return `l7mp UDP-LISTEN:8080,fork ${word} TCP:127.0.0.1:8081`;
   const first = option !== undefined && firstOnly.has(option.name);
@@ -48,13 +49,14 @@ export function optionExample(uses: readonly OptionUse[]): string {
 }
 
 /** What stands after the type name, and what at the end of the line. */
-function exampleParameters({ parameters }: AddressType): [parameters: string, tail: string] {
+function exampleParameters({ names, parameters }: AddressType): [parameters: string, tail: string] {
   const path = "path" in parameters && parameters.path ? "/path" : "";
+  const host = /^[A-Z]+6\b/.test(names[0]!) ? "[::1]" : "127.0.0.1";
   switch (parameters.form) {
     case "none":
       return ["", ""];
     case "host:port":
-      return [`:127.0.0.1:8080${path}`, ""];
+      return [`:${host}:8080${path}`, ""];
     case "[host:]port":
       return [`:8080${path}`, ""];
     case "server:host:port":
