@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ConnectError, StreamError } from "../errors.ts";
 import { bytePair } from "../stream/memory.ts";
 import { memoryEndpoint, memoryTarget } from "../../tests/support/memory_plan.ts";
-import { Stage } from "./stage.ts";
+import { Fellows, Stage } from "./stage.ts";
 import type { Choice } from "./way.ts";
 
 /** A choice that notes what it is told. */
@@ -52,6 +52,26 @@ Deno.test("Stage releases at once what is picked or connected after its end, and
   stage.restored();
   assertEquals([a.told, b.told], [["released"], ["released"]]);
   assertEquals(stage.status, "END");
+});
+
+Deno.test("Stage leaves those it shares a connection with at its end: they may go on for ever", () => {
+  const among = new Set<Stage>();
+  const fellows = new class extends Fellows {
+    override add(stage: Stage) {
+      super.add(stage);
+      among.add(stage);
+    }
+    override delete(stage: Stage) {
+      super.delete(stage);
+      among.delete(stage);
+    }
+  }();
+  const stages = [new Stage("c"), new Stage("c")] as const;
+  for (const stage of stages) stage.connected(bytePair()[0], fellows);
+  stages[0].end();
+  assertEquals([...among], [stages[1]]);
+  fellows.lost(undefined);
+  assertEquals(stages.map(({ status }) => status), ["END", "DISCONNECTED"]);
 });
 
 Deno.test("Stage is away from a loss until it is back, and tells both", () => {

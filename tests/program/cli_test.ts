@@ -178,6 +178,7 @@ const absentOptions = [
   ["TCP-L:1,reuseaddr=0 PIPE", "TCP-LISTEN:0.0.0.0:1", 'option "reuseaddr=0"'],
   ["PIPE WS:a:2,reuseport", "WS:a:2", 'option "reuseport" of a connector'],
   ["PIPE TCP:a:2,ttl=3!!PIPE", "TCP:a:2", 'option "ttl"'],
+  ["PIPE PIPE!!TCP:a:2,ttl=3", "TCP:a:2", 'option "ttl"'],
   ["UDP-L:1 UDP:a:2,tos=3", "UDP:a:2", 'option "tos"'],
   ["-u UDP-RECV:1,if=lo PIPE", "UDP-RECV:0.0.0.0:1", 'option "so-bindtodevice"'],
   ["PIPE UNIX-CONNECT:/a,bind=/b", "UNIX-CONNECT:/a", 'option "bind" of a UNIX stream'],
