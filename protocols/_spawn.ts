@@ -49,7 +49,8 @@ export async function spawn(options: SpawnOptions): Promise<Child> {
 function executeFault(code: string | undefined, text: string): string {
   if (code === "ENOENT") return "No such file or directory";
   if (code === "EACCES") return "Permission denied";
-  return text;
+  const fault = text.replace(/^Failed to spawn '.*': /s, "");
+  return code === "EMFILE" ? `${fault}; ulimit -n allows more of them, max-children fewer sessions` : fault;
 }
 
 function spawnPlain({ program, args, env, clearEnv, cwd, umask, writes, reads }: SpawnOptions): Child {

@@ -122,6 +122,29 @@ Deno.test("EXEC rejects for a missing program, one that may not be run, and a mi
   );
 });
 
+Deno.test("EXEC rejects in the system's words where there are too many arguments, or descriptors", async () => {
+  const words = ["true", "x".repeat(200_000)];
+  for (const argv0 of [undefined, "other"]) {
+    const tooLong = await assertRejects(() => start(exec, { arguments: words, ...(argv0 && { argv0 }) }), ConnectError);
+    assertEquals(tooLong.message, 'execvp("true"): Argument list too long');
+  }
+  const child = `
+    import { spawn } from ${JSON.stringify(import.meta.resolve("./_spawn.ts"))};
+    const held = [];
+    try { for (;;) held.push(Deno.openSync("/dev/null")); } catch { /* None are left. */ }
+    const error = await spawn({ program: "true", args: [], env: {}, clearEnv: false, writes: true, reads: true })
+      .catch((error) => error);
+    held.forEach((file) => file.close());
+    console.log(error.message);
+  `;
+  const limited = new Deno.Command("sh", {
+    args: ["-c", 'ulimit -n 64; exec "$0" eval --no-check "$1"', Deno.execPath(), child],
+    stderr: "null",
+  });
+  const message = 'execvp("true"): Too many open files; ulimit -n allows more of them, max-children fewer sessions\n';
+  assertEquals(textOf((await limited.output()).stdout), message);
+});
+
 Deno.test("EXEC check() refuses an address without a program or with an open quote", () => {
   const use = { role: "local", direction: "both" } as const;
   assertThrows(() => exec.check!(exec.spec.parse({ command: "  " }, ""), use), ConfigError, "no program");
