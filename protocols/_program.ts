@@ -166,9 +166,9 @@ function passSignals(pid: number, options: ProgramOptions, { takeSignal }: Conte
 }
 
 /**
- * What leads to and from a child. A `read` at the end of its output rejects where a signal ended it. `finished` tells how it ended, also after an `abort` that came later; otherwise an `abort`
- * kills it (TERM, later KILL, to its whole group) unless `end_close`, and `finished` resolves once it and what it has
- * started are gone or killed.
+ * What leads to and from a child. A `read` at the end of its output rejects where a signal ended it. `finished` tells
+ * how it ended, also after an `abort` that came later; otherwise an `abort` kills it (TERM, later KILL, to its whole
+ * group) unless `end_close`, and `finished` resolves once it and what it has started are gone or killed.
  */
 class ProgramStream implements ByteStream {
   readonly kind = "byte";

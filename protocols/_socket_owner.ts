@@ -1,4 +1,4 @@
-/** Finds out who has a socket, for the message that its address is in use. Linux only; elsewhere, and of others' processes, nobody. */
+/** Finds out who has a socket, for the message that its address is in use. Elsewhere than on Linux, and of others: nobody. */
 import type { SocketAddress } from "../lib/stream/stream.ts";
 
 export type Network = "tcp" | "udp" | "unix";

@@ -6,7 +6,10 @@ import { ConfigError, systemFault } from "../errors.ts";
 import type { LogEntry } from "../log.ts";
 
 export interface Sink {
-  /** Writes all of it before it returns; `entry` where it is one line of the log. Never throws: a log that cannot be written must not end a session. */
+  /**
+   * Writes all of it before it returns; `entry` where it is one line of the log. Never throws: a log that cannot be
+   * written must not end a session.
+   */
   write(text: string | Uint8Array, entry?: LogEntry): void;
   /** Opens the file anew after it was moved away (SIGUSR2). */
   reopen(): void;

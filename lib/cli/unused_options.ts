@@ -17,8 +17,10 @@ const standFor: Readonly<Record<string, { readonly field: string; readonly calli
 
 /** Options of what a pair of addresses does not have: a configuration and its REST API. */
 const ofServices: ReadonlySet<string> = new Set(["--admin-token-file", "--strict-config"]);
-/** Options about one direction, and when there is none. */
+
+/** Options about one direction, with that in which they have no effect. */
 const notWith: Readonly<Record<string, "ltr" | "rtl">> = { "-r": "rtl", "-R": "ltr" };
+
 const ofLines: ReadonlySet<string> = new Set(["--null", "--strict"]);
 
 /** The first names of those options of `given`, a pair of addresses and nothing else, that `plan` has no use for. */

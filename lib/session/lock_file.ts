@@ -1,4 +1,4 @@
-/** Lock files (`-L`, `-W`, `lockfile=`, `waitlock=`): a file with our pid in it, which is there as long as the lock is held. */
+/** Lock files (`-L`, `-W`, `lockfile=`, `waitlock=`): a file with our pid in it, there as long as the lock is held. */
 import { ConnectError, systemFault } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { delegateBytes, delegateDatagrams } from "../stream/delegate.ts";
