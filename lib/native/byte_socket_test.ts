@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { StreamError } from "../errors.ts";
 import type { SocketAddress } from "../stream/stream.ts";
-import { BacklogQueue } from "../portable/backlog_queue.ts";
+import { BacklogQueue } from "../backlog_queue.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { ByteSocket } from "./byte_socket.ts";
 import * as c from "./constants.ts";

@@ -1,7 +1,7 @@
 /** The native driver: Linux's own sockets through libc. */
+import { BacklogQueue } from "../backlog_queue.ts";
 import type { Driver } from "../driver.ts";
 import { ConfigError } from "../errors.ts";
-import { BacklogQueue } from "../portable/backlog_queue.ts";
 import { resolve } from "../resolve.ts";
 import { accountNumber } from "./account.ts";
 import { BufferPool } from "./buffer_pool.ts";

@@ -1,5 +1,5 @@
 /** What the sockets of one driver share. */
-import type { BacklogQueue } from "../portable/backlog_queue.ts";
+import type { BacklogQueue } from "../backlog_queue.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { DatagramArena } from "./datagram_arena.ts";
 import type { Reactor } from "./reactor.ts";

@@ -1,8 +1,8 @@
 /** The portable driver: what the runtime alone can do, on every system it runs on. */
+import { BacklogQueue } from "../backlog_queue.ts";
 import type { Driver } from "../driver.ts";
 import { resolve } from "../resolve.ts";
 import { accountNumber } from "./account.ts";
-import { BacklogQueue } from "./backlog_queue.ts";
 import { openDatagram } from "./datagram_socket.ts";
 import { adoptDescriptor, descriptorAccess, descriptorKind, mkfifo } from "./descriptor.ts";
 import { listenStream } from "./listener.ts";

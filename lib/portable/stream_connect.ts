@@ -1,8 +1,8 @@
 /** Connecting a stream socket through the runtime. */
+import type { BacklogQueue } from "../backlog_queue.ts";
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
 import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
-import type { BacklogQueue } from "./backlog_queue.ts";
 import { ByteSocket } from "./byte_socket.ts";
 import { connectError } from "./errors.ts";
 import { connectFrom } from "./node_socket.ts";

@@ -1,4 +1,4 @@
-// @ts-types="../../tests/deno_std.d.ts"
+// @ts-types="../tests/deno_std.d.ts"
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { BacklogQueue } from "./backlog_queue.ts";
 

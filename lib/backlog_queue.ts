@@ -1,5 +1,5 @@
 /** Waiting for room in the backlog of a UNIX socket: the system tells nobody when there is some. */
-import { sleep } from "../stream/timer.ts";
+import { sleep } from "./stream/timer.ts";
 
 const firstRetryMs = 1;
 const longestRetryMs = 50;
