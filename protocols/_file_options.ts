@@ -75,9 +75,11 @@ export function settle(path: string, options: OwnershipOptions, driver: Driver):
   if (options.unlink_late) removeIfThere(path);
 }
 
-/** Removes `path`; a missing one is well. Throws a `ConnectError`. */
+/** Removes `path`, but no folder; a missing one is well. Throws a `ConnectError`. */
 export function removeIfThere(path: string): void {
   try {
+    // The runtime would remove an empty one.
+    if (Deno.lstatSync(path).isDirectory) throw new Deno.errors.IsADirectory("Is a directory");
     Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw failed(`unlink("${path}")`, error);

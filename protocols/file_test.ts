@@ -185,6 +185,10 @@ Deno.test("OPEN options unlink-early, unlink-late, unlink-close and chdir", () =
     assertEquals(await has(path), true);
     close.abort();
     assertEquals(await has(path), false);
+    await Deno.mkdir(path);
+    const folderInstead = () => start(open, { path, unlink_early: true, creat: true }, "write");
+    await assertRejects(folderInstead, ConnectError, `unlink("${path}"): Is a directory`);
+    assertEquals(await has(path), true);
   }));
 
 Deno.test("OPEN reports a full disk, a folder, and writing to what is open for reading", async () => {

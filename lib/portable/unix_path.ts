@@ -86,9 +86,11 @@ export function bindPath<T>(
   return { socket, path };
 }
 
-/** Removes what stands at the path, if anything does. Throws `ConnectError`. */
+/** Removes what stands at the path, if anything does; a folder never. Throws `ConnectError`. */
 export function removePath(address: UnixAddress): void {
   try {
+    // The runtime would remove an empty one.
+    if (Deno.lstatSync(address.path).isDirectory) throw new Deno.errors.IsADirectory("Is a directory");
     Deno.removeSync(address.path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw connectError("unlink", address, error);

@@ -243,6 +243,14 @@ driverTest("whoever has a UNIX socket's name is told by it, and a dead one's pat
   await former[Symbol.asyncDispose]();
 });
 
+driverTest("unlink-early removes no folder", async ({ context, folder }) => {
+  const filename = `${folder}/empty`;
+  await Deno.mkdir(filename);
+  const opening = () => listen(unix, { filename, unlink_early: true }, context);
+  await assertRejects(opening, ConnectError, `unlink(AF=1 "${filename}"): Is a directory`);
+  assert((await Deno.stat(filename)).isDirectory);
+});
+
 driverTest("who listens on a UNIX socket learns nothing of another who wants its path", async ({ context, folder }) => {
   const filename = `${folder}/s`;
   await using listener = await listen(unix, { filename }, context);
