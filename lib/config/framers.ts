@@ -55,13 +55,13 @@ export function withLines({ chain, from, to, reverse, registry, at }: JsonFlow):
   const result: InlineTransform[] = [];
   let kind: Kind = flowKind(from);
   for (const [n, transform] of transforms.entries()) {
-    const json = transform.name === "JSONEncap" || transform.name === "JSONDecap";
+    const json = speaksJson(transform);
     if (json && kind === "byte") {
       result.push(lines);
       kind = "datagram";
     }
     result.push(chain[n]!);
-    // What comes to JSON are messages, although it may only be told when all is connected.
+    // What comes to JSON are messages: where only connecting tells, the plan of its steps sees to that.
     if (json) kind = "datagram";
     else if (transform.gives === "other") kind = otherKind(kind);
     if (json && n === lastFramer && flowKind(to) === "byte") result.push(lines);
@@ -69,8 +69,13 @@ export function withLines({ chain, from, to, reverse, registry, at }: JsonFlow):
   return result;
 }
 
+/** Whether LINES belongs between it and bytes. */
+export function speaksJson({ name }: AnyTransform): boolean {
+  return name === "JSONEncap" || name === "JSONDecap";
+}
+
 /** Whether bytes and messages pass it as they are. */
-function isPassive({ gives, needs }: AnyTransform): boolean {
+export function isPassive({ gives, needs }: AnyTransform): boolean {
   return gives === "same" && needs === "any";
 }
 

@@ -44,6 +44,8 @@ export interface PlannedStep {
   readonly input: StreamKind | "either";
   /** Name of the cluster it stands for, where it has one. */
   readonly cluster?: string;
+  /** Where connecting may tell that bytes come to it, or go from it to the end: what it has beside it then. */
+  readonly beside?: PlannedStep;
 }
 
 export interface Retry {

@@ -77,6 +77,21 @@ Deno.test("planDocument() makes steps of options, read side forward, write side 
   assertEquals((listener!.ingress[3]!.spec as { sep: string }).sep, "\0");
 });
 
+Deno.test("planDocument() gives JSON its lines also beside what may be bytes or messages", () => {
+  const besides = (words: string[]) => {
+    const { listeners: [listener] } = plan(words);
+    return [listener!.ingress, listener!.egress].map((steps) =>
+      steps.map(({ transform, beside }) => beside ? `${transform.name}+${stepsOf([beside])}` : transform.name)
+    );
+  };
+  assertEquals(besides(["udp-l:1", "JSONENCAP", "unix:/s"]), [["JSONEncap+>LINES(either)"], [
+    "JSONEncap+<LINES(either)",
+  ]]);
+  assertEquals(besides(["fd:3", "JSONDECAP", "udp:h:1"]), [["JSONDecap+>LINES(either)"], ["JSONDecap+<LINES(either)"]]);
+  assertEquals(besides(["udp-l:1", "JSONENCAP", "udp:h:1"]), [["JSONEncap"], ["JSONEncap"]]);
+  assertEquals(besides(["udp-l:1", "JSONENCAP", "LINES", "unix:/s"])[0], ["JSONEncap", "LINES"]);
+});
+
 Deno.test("planDocument() cuts bytes into lines before a byte address of lines gives each its end", () => {
   const { listeners: [listener] } = plan(["-", "tcp:h:1,lines"]);
   assertEquals(stepsOf(listener!.ingress), ["<LINES(byte)", "<LINES(datagram)"]);

@@ -3,6 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import { cr, crnl } from "../stream/line_ends.ts";
 import type { InlineTransform } from "./document.ts";
+import { isPassive, speaksJson } from "./framers.ts";
 import { type Kind, kindOf, otherKind, readTransform } from "./document_reader.ts";
 import type { AnyTransform } from "./names.ts";
 import type { PlannedStep } from "./plan.ts";
@@ -37,13 +38,10 @@ export function planSteps({ chain, from, to, registry, at }: Flow): { steps: Pla
   });
   let kind = kindOf(from);
   const steps: PlannedStep[] = [];
-  for (
-    const { transform, spec, reverse, name, cluster, framesTarget } of [
-      ...optionParts(from, registry, false),
-      ...between,
-      ...optionParts(to, registry, true),
-    ]
-  ) {
+  const parts = [...optionParts(from, registry, false), ...between, ...optionParts(to, registry, true)];
+  const lastFramer = parts.findLastIndex(({ transform }) => !isPassive(transform));
+  for (const [i, { transform, spec, reverse, name, cluster, framesTarget }] of parts.entries()) {
+    const untold = kind === "either" || (i === lastFramer && kindOf(to) === "either");
     if (transform.needs !== "any" && kind !== "either" && transform.needs !== kind) {
       const cure = kind === "byte" ? "; insert LINES or LENGTHPREFIX before it" : "";
       throw new ConfigError(`${name} needs ${words[transform.needs]}, but ${words[kind]} come to it${cure}`);
@@ -51,7 +49,14 @@ export function planSteps({ chain, from, to, registry, at }: Flow): { steps: Pla
     // Bytes for a byte address of lines: cut into lines first, so that it is lines that get their ends again.
     const reframe = framesTarget && kind === "byte" && kindOf(to) === "byte";
     for (let times = reframe ? 2 : 1; times > 0; times--) {
-      steps.push({ transform, spec, reverse, input: kind, ...(cluster !== undefined && { cluster }) });
+      steps.push({
+        transform,
+        spec,
+        reverse,
+        input: kind,
+        ...(cluster !== undefined && { cluster }),
+        ...(untold && speaksJson(transform) && { beside: plainLines(registry, reverse) }),
+      });
       if (transform.gives === "other") kind = otherKind(kind);
     }
   }
@@ -69,6 +74,18 @@ export function losesBoundaries({ from, to }: Flow, { steps, output }: ReturnTyp
 
 const words = { byte: "bytes", datagram: "messages" } as const;
 
+/** LINES as the planner inserts it beside JSON; this is the part that only connecting tells. */
+function plainLines(registry: Registry, reverse: boolean): PlannedStep {
+  const transform = findTransform(registry, "LINES", "JSON beside bytes");
+  return { transform, spec: transform.spec.parse({}, "LINES"), reverse, input: "either" };
+}
+
+function findTransform(registry: Registry, name: string, needer: string): AnyTransform {
+  const found = registry.transforms.find((transform) => transform.name === name);
+  if (!found) throw new ConfigError(`${needer} needs ${name}, which this build lacks`);
+  return found;
+}
+
 /** What the options of an address stand for, in the order data passes: towards the address the other way round. */
 function optionParts({ levels: [{ settings }] }: Stack, registry: Registry, towards: boolean): Part[] {
   const framers = (["lines", "null_lines", "chunks"] as const).filter((key) => settings[key] === true);
@@ -84,8 +101,7 @@ function optionParts({ levels: [{ settings }] }: Stack, registry: Registry, towa
   }));
   for (const key of framers) {
     const wanted = key === "chunks" ? "CHUNKS" : "LINES";
-    const transform = registry.transforms.find((transform) => transform.name === wanted);
-    if (!transform) throw new ConfigError(`option "${key}" needs ${wanted}, which this build lacks`);
+    const transform = findTransform(registry, wanted, `option "${key}"`);
     const strict = key !== "chunks" && settings.strict === true;
     const spec = transform.spec.parse({ ...(key === "null_lines" && { sep: "\0" }), ...(strict && { strict }) }, key);
     parts.push({ transform, spec, reverse: towards, name: wanted, framesTarget: towards && key !== "chunks" });

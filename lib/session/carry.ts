@@ -5,7 +5,7 @@ import type { Step, StepContext } from "../protocol.ts";
 import { type Stop, towardsDownstream, towardsUpstream } from "../stream/detour.ts";
 import type { Activity } from "../stream/pump.ts";
 import { type DirectionOptions, type Flows, relay, type RelaySummary } from "../stream/relay.ts";
-import type { Stream, StreamKind } from "../stream/stream.ts";
+import { type Stream, type StreamKind, writingHalf } from "../stream/stream.ts";
 import type { SessionEnvironment } from "./environment.ts";
 import { oneMessage } from "./one_message.ts";
 import { asL7mpError } from "./record.ts";
@@ -53,8 +53,8 @@ export interface CarryOptions {
 export function carry(opened: Opened, options: CarryOptions): Promise<RelaySummary> {
   const { name, listener, environment, log, metadata, drop } = options;
   const begun: Step[] = [];
-  const make: MakeSteps = (flow, steps, source) => {
-    const made = makeSteps(steps, source.kind, environment.steps, {
+  const make: MakeSteps = (flow, steps, source, sink) => {
+    const made = makeSteps(steps, { from: source.kind, to: writingHalf(sink).kind }, environment.steps, {
       session: { name, metadata: steps.length > 0 ? metadata() : {} },
       flow,
       log,
@@ -74,8 +74,8 @@ export function carry(opened: Opened, options: CarryOptions): Promise<RelaySumma
   }
 }
 
-/** Makes the steps for what `source` gives. */
-type MakeSteps = (flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream) => DirectionOptions;
+/** Makes the steps for what `source` gives and `sink` takes. */
+type MakeSteps = (flow: "ltr" | "rtl", steps: readonly PlannedStep[], source: Stream, sink: Stream) => DirectionOptions;
 
 function relayThrough(
   { downstream, upstream, ingress, egress }: Opened,
@@ -86,10 +86,10 @@ function relayThrough(
   const activity: Activity = { at: performance.now() };
   const tap = session.dump && environment.tap?.(session.dump);
   const source = egress.streams.at(-1) ?? upstream;
-  let ltr = direction("ltr", ingress.chain.steps, downstream, make, tap);
-  let rtl = direction("rtl", egress.chain.steps, source, make, tap);
-  const out = stops("ltr", ingress, ingress.streams, make);
-  const back = stops("rtl", egress, [upstream, ...egress.streams], make);
+  let ltr = direction("ltr", ingress.chain.steps, [downstream, ingress.streams[0] ?? upstream], make, tap);
+  let rtl = direction("rtl", egress.chain.steps, [source, downstream], make, tap);
+  const out = stops("ltr", ingress, ingress.streams, [...ingress.streams.slice(1), upstream], make);
+  const back = stops("rtl", egress, [upstream, ...egress.streams], egress.streams, make);
   if (session.oneMessage) {
     [downstream, ltr] = oneMessage(downstream, ltr, session.blockBytes);
     // What the stages make of the one message is delivered whole.
@@ -137,14 +137,15 @@ function relayThrough(
   });
 }
 
-/** The stages of a chain; what reaches the steps of each is of the kind of the stream in `inputs`. */
+/** The stages of a chain; what reaches the steps of each comes from the stream in `inputs`, and goes to that in `outputs`. */
 function stops(
   flow: "ltr" | "rtl",
   { chain, streams }: OpenChain,
   inputs: readonly Stream[],
+  outputs: readonly Stream[],
   make: MakeSteps,
 ): Stop[] {
-  return streams.map((stream, i) => ({ stream, ...make(flow, chain.stages[i]!.steps, inputs[i]!) }));
+  return streams.map((stream, i) => ({ stream, ...make(flow, chain.stages[i]!.steps, inputs[i]!, outputs[i]!) }));
 }
 
 /** The way of a direction nobody looks at, by what its source gives. */
@@ -156,12 +157,12 @@ const untouched: Readonly<Record<StreamKind, DirectionOptions>> = {
 function direction(
   flow: "ltr" | "rtl",
   steps: readonly PlannedStep[],
-  source: Stream,
+  [source, sink]: readonly [Stream, Stream],
   make: MakeSteps,
   tap: ReturnType<NonNullable<SessionEnvironment["tap"]>> | undefined,
 ): DirectionOptions {
   if (!tap && steps.length === 0) return untouched[source.kind];
-  return { ...make(flow, steps, source), tap: tap && ((data) => tap(flow, data)) };
+  return { ...make(flow, steps, source, sink), tap: tap && ((data) => tap(flow, data)) };
 }
 
 /** What is read of `upstream`, and the first stage after it, where only one message is. */

@@ -56,6 +56,26 @@ acceptance("E65", "JSONENCAP makes one JSON line per datagram, and the plan show
   }
 });
 
+acceptance("2.3", "JSONENCAP makes lines where only connecting tells that the other side is bytes", async (run) => {
+  const path = run.path("messages.json");
+  await run.out(["-u", "-", "LINES", "JSONENCAP", path], { input: "one\ntwo\n" });
+  const written = await Deno.readTextFile(path);
+  const objects = written.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(objects.map((object) => atob(object.payload)), ["one", "two"]);
+  assertEquals(await run.out(["-u", path, "JSONDECAP", "LINES", "-"]), "one\ntwo\n");
+});
+
+acceptance("2.3", "JSONENCAP makes messages where only connecting tells that the other side is those", async (run) => {
+  const path = run.path("socket");
+  const socket = Deno.listenDatagram({ transport: "unixpacket", path });
+  run.defer(() => socket.close());
+  await run.out(["-u", "-", "LINES", "JSONENCAP", `UNIX-CLIENT:${path}`], { input: "one\ntwo\n" });
+  for (const expected of ["one", "two"]) {
+    const text = new TextDecoder().decode((await socket.receive())[0]);
+    assertEquals([atob(JSON.parse(text).payload), text.endsWith("}")], [expected, true]);
+  }
+});
+
 /** A TCP connection that can be reset. */
 async function connectResettable(run: Run, port: number) {
   const socket = connectNode({ host: "127.0.0.1", port, allowHalfOpen: true });
