@@ -35,7 +35,7 @@ export async function run(words: readonly string[], load: LoadPlugins, host: Hos
     const syslog = given.mode === "run" ? await openSyslog(given, host, lost) : undefined;
     if (syslog) sinks.add(syslog);
     const openLog = (file: string | undefined): Sink =>
-      syslog ?? (file === undefined ? host.standardError : file === "stdout" ? host.standardOutput : open(file));
+      syslog ?? (file === undefined ? host.standardError : open(file));
     const sink = given.mode === "run" ? openLog(given.log.file) : host.standardError;
     const options = logOptions(given, host, sink);
     const asked = { ...options, level: "info" } satisfies LogOptions;
@@ -52,7 +52,9 @@ export async function run(words: readonly string[], load: LoadPlugins, host: Hos
       reopen: () => sinks.forEach((sink) => sink.reopen()),
       changeLog({ level, format, quiet, file }) {
         const before = current;
-        if (file !== before.file) current = { file, sink: openLog(file) };
+        // What a configuration calls so is no file.
+        const toOutput = file === "stdout" && !syslog;
+        if (file !== before.file) current = { file, sink: toOutput ? host.standardOutput : openLog(file) };
         const { sink } = current;
         const { write } = logOptions(given, host, sink);
         Object.assign(options, { level, format, quiet, write });

@@ -2,7 +2,7 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { acceptance, eventually } from "./harness.ts";
+import { acceptance, eventually, l7mp } from "./harness.ts";
 import { descriptors } from "./wait.ts";
 
 acceptance("1.1", "--timeout ends the program with status 124 and one line", async (run) => {
@@ -61,6 +61,12 @@ for (const [signal, number] of [["SIGINT", 2], ["SIGHUP", 1], ["SIGQUIT", 3], ["
     assertEquals(await Deno.stat(path).then(() => "there", () => "gone"), "gone");
   });
 }
+
+acceptance("1.1", "-lf takes any name for a file's: nothing but data goes to standard output", async (run) => {
+  const program = { name: "l7mp", command: ["sh", "-c", 'cd "$0" && exec "$@"', run.dir, ...l7mp.command] };
+  assertEquals(await run.out(["-dd", "-lf", "stdout", "-", "PIPE"], { program, input: "a" }), "a");
+  assertStringIncludes(await Deno.readTextFile(run.path("stdout")), " N starting data transfer loop");
+});
 
 acceptance("1.3", "SIGUSR2 opens log and access log anew", async (run) => {
   const [path, log, access] = [run.path("s"), run.path("log"), run.path("access")];
