@@ -177,6 +177,13 @@ export interface Driver {
     fd: number,
     options: { name: string; direction: "read" | "write" | "both"; keepOpen: boolean; shared?: boolean },
   ): Stream;
+  /**
+   * The callers of a listening stream socket that was open before us, on descriptor `fd`; whoever else has it open finds
+   * it non-blocking from now on. Children do not inherit it any more, unless it is below 3. The listener owns it, or with
+   * `keepOpen` leaves it open for another. Rejects as `descriptorKind` throws, with `EINVAL` where it does not listen, and
+   * with a `ConfigError` (code `UNSUPPORTED`) where the driver cannot.
+   */
+  listenDescriptor(fd: number, options: { keepOpen: boolean }): Promise<StreamListener>;
   /** The number of the user or group called `name`; undefined where there is none. */
   accountNumber(kind: AccountKind, name: string): number | undefined;
   /** Makes a named pipe. `EEXIST` when the path is there. */

@@ -91,7 +91,7 @@ export type Parameters =
   /** All the rest, unescaped, into `key`. `label` is its name in the usage line (`<path>`). */
   | { readonly form: "text"; readonly key: string; readonly label: string; readonly optional?: boolean }
   /** A non-negative number into `key`. */
-  | { readonly form: "number"; readonly key: string; readonly label: string }
+  | { readonly form: "number"; readonly key: string; readonly label: string; readonly optional?: boolean }
   /** The words after `--`, a list into `key`. */
   | { readonly form: "words"; readonly key: string };
 

@@ -10,17 +10,17 @@ type Part = Partial<Omit<Registry, "environment">>;
 const tcp = async (): Promise<Part> => ({ protocols: [(await import("./tcp.ts")).tcp] });
 
 /**
- * How the type names begin that one file has, or all that begin so. Nothing may stand before an address with such a name,
+ * How the type names begin that one file has, or all that begin so (a listening descriptor has a file of its own). Nothing may stand before an address with such a name,
  * as it can with layers: what follows would have to be known.
  */
 const rows: readonly (readonly [names: RegExp, load: () => Promise<Part>])[] = [
   [/^(-|stdio)$/i, async () => ({ protocols: [(await import("./stdio.ts")).stdio] })],
-  [/^tcp/i, tcp],
+  [/^tcp(?!-listen-fd)/i, tcp],
   [/^udp/i, async () => {
     const { udp, udpDatagram, udpRecv, udpRecvfrom, udpSendto } = await import("./udp.ts");
     return { protocols: [udp, udpSendto, udpRecvfrom, udpRecv, udpDatagram] };
   }],
-  [/^(unix|abstract)/i, async () => {
+  [/^(unix(?!-listen-fd)|abstract)/i, async () => {
     const [{ unix, unixClient }, { unixRecv, unixRecvfrom, unixSendto }] = await Promise.all([
       import("./unix.ts"),
       import("./unix_datagram.ts"),

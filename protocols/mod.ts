@@ -1,5 +1,6 @@
 /** The list of everything the program knows how to do. A new plug-in is a file and a line here. */
 import type { Registry } from "../lib/protocol.ts";
+import { acceptFd } from "./accept_fd.ts";
 import { broadcast } from "./broadcast.ts";
 import { chunks } from "./chunks.ts";
 import { controller } from "./controller.ts";
@@ -43,6 +44,7 @@ export const registry: Registry = {
   protocols: [
     stdio,
     fd,
+    acceptFd,
     open,
     create,
     gopen,

@@ -28,7 +28,6 @@ const absent: readonly Absent[] = [
     instead: "write what it means by name: TCP, UDP, UNIX-CONNECT and the like",
   },
   { names: /^SOCKETPAIR$/, instead: "use ECHO" },
-  { names: /^ACCEPT(-FD)?$|^(TCP|UNIX)-LISTEN-FD$/, instead: "let it open the port itself: TCP-LISTEN, UNIX-LISTEN" },
   { names: /^SOCKS5?-(LISTEN|BIND)$/ },
   { names: new RegExp(`^SEQP(ACKET)?${roles}$`), instead: "UNIX-CONNECT and UNIX-SENDTO are the other kinds" },
   { names: /^(L-WS-UNIX|WS-(L|LISTEN)-UNIX|UNIX-(L|LISTEN)-WS)$/, instead: "use ws-u:unix-l:<path>" },

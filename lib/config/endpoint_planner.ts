@@ -5,7 +5,7 @@ import { nameOf } from "./address_printer.ts";
 import { checkConnect } from "./check_connect.ts";
 import { kindOf, kindOfLevels } from "./document_reader.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
-import { connectOptions, type ListenOptions, listenOptions, streamOptions } from "./engine_options.ts";
+import { callerRule, connectOptions, type ListenOptions, listenOptions, streamOptions } from "./engine_options.ts";
 import { mask } from "./printer.ts";
 import type { Endpoint, PlannedLayer, PlannedProtocol } from "./plan.ts";
 import { type Level, mainLevel, type Place, pluginOf, type Settings, type Stack, typeName } from "./stack.ts";
@@ -85,12 +85,12 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
 
 /** Refuses rules about the IP addresses of callers that have none: nobody would ever be refused. */
 function checkAdmission(stack: Stack, layers: readonly PlannedLayer[], listen: ListenOptions): void {
-  const { range, sourceport, lowport } = listen;
-  const option = range ? "range" : sourceport !== undefined ? "sourceport" : lowport ? "lowport" : undefined;
+  const option = callerRule(listen);
   if (!option || layers.some(({ layer }) => layer.tellsCaller)) return;
   const { protocol } = stack.levels.at(-1) as Extract<Level, { protocol: unknown }>;
   const types = protocol!.types.filter(({ role }) => role === "listen");
-  if (types.some(({ parameters }) => parameters.form.endsWith("port"))) return;
+  // A descriptor tells once it is open.
+  if (types.some(({ parameters: { form } }) => form.endsWith("port") || form === "number")) return;
   throw new ConfigError(`option "${option}" does not apply to ${typeName(stack)}: its callers have no IP address`);
 }
 

@@ -68,6 +68,11 @@ export const listenOptions = s.object({
 });
 export type ListenOptions = s.SpecOf<typeof listenOptions>;
 
+/** The option that admits callers by their IP address, where there is one. */
+export function callerRule({ range, sourceport, lowport }: ListenOptions): string | undefined {
+  return range ? "range" : sourceport !== undefined ? "sourceport" : lowport ? "lowport" : undefined;
+}
+
 /** For connectors and local endpoints. */
 export const connectOptions = s.object({
   fork: s.boolean({ group: "connecting", help: "Connect again after each session" }),

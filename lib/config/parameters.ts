@@ -19,9 +19,8 @@ export function usage({ names, parameters }: AddressType): string {
     case "server:host:port":
       return `${name}:<server>[:<port>]:<host>:<port>`;
     case "text":
-      return parameters.optional ? `${name}[:<${parameters.label}>]` : `${name}:<${parameters.label}>`;
     case "number":
-      return `${name}:<${parameters.label}>`;
+      return parameters.optional ? `${name}[:<${parameters.label}>]` : `${name}:<${parameters.label}>`;
     case "words":
       return `${name} ... -- <program> [<argument> ...]`;
   }
@@ -55,6 +54,7 @@ export function parseParameters(type: AddressType, written: WrittenParameters, f
       if (text === "" && parameters.optional) return {};
       return { [parameters.key]: fromText(fields, parameters.key, text) };
     case "number":
+      if (text === "" && parameters.optional) return {};
       if (text === "") throw wrongNumber(type, 0, 1);
       if (!/^\d+$/.test(text)) {
         throw new ConfigError(`${type.names[0]}: "${text}" is not a number; usage ${usage(type)}`);

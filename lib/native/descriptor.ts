@@ -78,7 +78,8 @@ export function adoptDescriptor(inherited: number, given: AdoptOptions, shared: 
   }
 }
 
-function duplicate(fd: number): number {
+/** A second descriptor of the same, which is ours alone. */
+export function duplicate(fd: number): number {
   const copy = libc.fcntl(fd, c.F_DUPFD_CLOEXEC, 3);
   if (copy < 0) throw connectError("dup", `descriptor ${fd}`, errno());
   return copy;

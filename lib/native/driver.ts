@@ -31,6 +31,7 @@ export function openNativeDriver(): Driver {
     pool: new BufferPool(),
     arena: () => arena ??= new DatagramArena(),
     backlogs: new BacklogQueue(),
+    keptListeners: new Set(),
     unwatched,
   };
   return {
@@ -42,6 +43,8 @@ export function openNativeDriver(): Driver {
     descriptorKind,
     descriptorAccess,
     adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, shared),
+    listenDescriptor: async (fd, options) =>
+      (await import("./inherited_listener.ts")).listenDescriptor(fd, options, shared),
     accountNumber,
     mkfifo,
     openTerminal: async (onClose) => (await import("./pseudo_terminal.ts")).openTerminal(shared, onClose),

@@ -49,7 +49,8 @@ export function listenStream(
   }
 }
 
-class Listener implements StreamListener, WatchOwner {
+/** Owns `fd`, which is listening and does not block, and `path`. */
+export class Listener implements StreamListener, WatchOwner {
   readonly #wildcard: boolean;
   readonly #watch: Watch;
   #wake: (() => void) | undefined;

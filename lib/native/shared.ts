@@ -16,6 +16,8 @@ export interface Shared {
   /** Made when the first datagram socket opens. */
   readonly arena: () => DatagramArena;
   readonly backlogs: BacklogQueue;
+  /** Listening sockets that were open before us and stay so, for another listener. */
+  readonly keptListeners: Set<number>;
   /** What the driver's `close` releases beside everything that is watched. */
   readonly unwatched: Set<Unwatched>;
 }

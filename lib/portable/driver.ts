@@ -29,6 +29,9 @@ export function openPortableDriver(): Driver {
     descriptorKind,
     descriptorAccess,
     adoptDescriptor: (fd, options) => adoptDescriptor(fd, options, owned),
+    async listenDescriptor() {
+      throw unavailable("a descriptor that listens");
+    },
     accountNumber,
     mkfifo,
     async openTerminal() {

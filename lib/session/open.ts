@@ -1,5 +1,5 @@
 /** Opens a planned endpoint: its protocol, the layers on top, and the options that change how it ends. */
-import { defaultPollMs } from "../config/engine_options.ts";
+import { callerRule, defaultPollMs } from "../config/engine_options.ts";
 import type { Endpoint, PlannedLayer } from "../config/plan.ts";
 import { isWrapper } from "../config/stack.ts";
 import { ConfigError, ConnectError } from "../errors.ts";
@@ -7,7 +7,7 @@ import type { Context, Incoming, Listener } from "../protocol.ts";
 import { endAtByte, endAtEmpty, ignoreEnd, limitBytes, type Shut, shutBy } from "../stream/ends.ts";
 import type { Stream } from "../stream/stream.ts";
 import { after } from "../stream/timer.ts";
-import { refusalOf } from "./admission.ts";
+import { isToldLater, refusalOf } from "./admission.ts";
 import { checkDriver, naming } from "./check_driver.ts";
 import { LinkedAbort } from "./linked_abort.ts";
 import { retryOf, withRetry } from "./retry.ts";
@@ -139,7 +139,13 @@ export async function listen(endpoint: Endpoint, context: Context): Promise<List
     throw new ConfigError(`${endpoint.name}: cannot listen`);
   }
   const { protocol, spec } = endpoint.source;
-  return await withRetry(() => protocol.listen!(spec, context), retryOf(endpoint.listen), context.signal, context.log);
+  const open = () => protocol.listen!(spec, context);
+  const listener = await withRetry(open, retryOf(endpoint.listen), context.signal, context.log);
+  const rule = endpoint.listen && callerRule(endpoint.listen);
+  if (!rule || listener.address.family !== "unix" || isToldLater(endpoint)) return listener;
+  // Only an inherited socket gets here: of others it is known before.
+  await listener[Symbol.asyncDispose]();
+  throw new ConfigError(`option "${rule}" does not apply to ${endpoint.name}: its callers have no IP address`);
 }
 
 /**

@@ -11,6 +11,7 @@ const oneWay = "only hears, or answers one datagram: tests beside it; the stream
 const elsewhere: Readonly<Record<string, string>> = {
   Stdio: "belongs to the process: end to end, against the real command",
   FD: "whatever somebody else has opened: the suite of the drivers, lib/native and end to end",
+  "ACCEPT-FD": "a listener like any other once it is there: end to end",
   OPEN: file,
   CREATE: file,
   GOPEN: file,

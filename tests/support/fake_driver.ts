@@ -107,6 +107,7 @@ export function fakeDriver(answers: FakeAnswers = {}): FakeDriver {
     descriptorKind: unused,
     descriptorAccess: unused,
     adoptDescriptor: unused,
+    listenDescriptor: unused,
     accountNumber,
     mkfifo: unused,
     openTerminal: unused,
