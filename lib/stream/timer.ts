@@ -21,11 +21,16 @@ export function after(ms: number, action: () => void): Timer {
   let timer: Timer;
   const look = (waitMs: number, toleratedMs: number) => {
     const due = performance.now() + waitMs;
-    timer = wake(waitMs, () => {
-      const lateMs = performance.now() - due;
-      if (lateMs <= toleratedMs) action();
-      else look(Math.min(lateMs, longestAllowanceMs), toleratedMs * 2);
-    });
+    const last = () => {
+      timer = wake(Math.min(waitMs, stallMs), () => {
+        const lateMs = performance.now() - due;
+        if (lateMs <= toleratedMs) action();
+        else look(Math.min(lateMs, longestAllowanceMs), toleratedMs * 2);
+      });
+    };
+    // The last of it is waited for by itself: a process that goes on just before sees what came meanwhile, too.
+    if (waitMs > stallMs) timer = wake(waitMs - stallMs, last);
+    else last();
   };
   look(ms, stallMs);
   return { stop: () => timer.stop() };
