@@ -48,6 +48,7 @@ function socketTest(name: string, run: (scene: Scene) => Promise<void>): void {
         pool: new BufferPool(),
         arena,
         backlogs: new BacklogQueue(),
+        keptListeners: new Set<number>(),
         unwatched: new Set<never>(),
       };
       try {
