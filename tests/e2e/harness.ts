@@ -252,19 +252,11 @@ function claimOf(port: number): Deno.Listener | undefined {
 
 /**
  * Whether `port` is free for TCP and UDP, and no connection that ended lately had it: socat without `reuseaddr` could not
- * bind it.
+ * bind it. It is not bound to find out: a process that is started in that moment would hold it until it has begun.
  */
 function isFree(port: number): boolean {
-  const connections = ["tcp", "tcp6"].map((name) => Deno.readTextFileSync(`/proc/net/${name}`)).join("");
-  if (connections.includes(`:${port.toString(16).toUpperCase().padStart(4, "0")} `)) return false;
-  try {
-    Deno.listen({ hostname: "0.0.0.0", port }).close();
-    Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port }).close();
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return false;
-    throw error;
-  }
+  const tables = ["tcp", "tcp6", "udp", "udp6"].map((name) => Deno.readTextFileSync(`/proc/net/${name}`));
+  return !tables.join("").includes(`:${port.toString(16).toUpperCase().padStart(4, "0")} `);
 }
 
 /** A free port for a program that runs by itself. */
