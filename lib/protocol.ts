@@ -128,7 +128,7 @@ export interface Protocol<Spec = unknown> {
   readonly kind: StreamKind | "either";
   /** False where what has ended cannot be had again (standard input): a session does not try. */
   readonly retriable?: false;
-  /** What ends with our writing half, for the table in the README: `half`, `close`, `none`, `zero`. */
+  /** What becomes of this side when the other has ended: the help tells it, limits of silence hang on it. */
   readonly end: "half" | "close" | "none" | "zero" | "close frame" | "end of body";
   readonly spec: ObjectSchema<Spec>;
   /** Checks that need the whole spec, before anything opens (combinations of options). Throws `ConfigError`. */
@@ -273,8 +273,8 @@ export interface StepContext {
   readonly session: { readonly name: string; readonly metadata: Readonly<Record<string, unknown>> };
   /** `ltr`: towards upstream; `rtl`: towards downstream. */
   readonly flow: "ltr" | "rtl";
-  /** Counts messages (one unless said) that the step does not pass on because something is wrong with them. */
-  drop(messages?: number): void;
+  /** Counts a message that the step does not pass on because something is wrong with it. */
+  drop(): void;
   /**
    * Where the step counts what the metrics are to show, under the name of its cluster, or `label` where it has another.
    * Absent: nobody asks.

@@ -88,7 +88,7 @@ export function setTerminal(settings: TerminalSettings, path?: string): void {
 }
 
 /** The names of what is set, in the order in which it is carried out. */
-export function givenOf(settings: TerminalSettings): readonly Name[] {
+function givenOf(settings: TerminalSettings): readonly Name[] {
   return (Object.keys(terminalOptions) as Name[]).filter((name) => settings[name] !== undefined);
 }
 

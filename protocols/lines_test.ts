@@ -28,7 +28,7 @@ Deno.test("LINES gives an unfinished last line as a message", () => {
 Deno.test("LINES with strict drops an unfinished last line and says so", () => {
   const { log, lines } = collectingLog();
   let dropped = 0;
-  const context = stepContext("byte", { log, drop: (count = 1) => dropped += count });
+  const context = stepContext("byte", { log, drop: () => dropped += 1 });
   assertEquals(split(["a\nb"], { strict: true }, context), ["a"]);
   assertEquals(dropped, 1);
   assertEquals(lines, ["W LINES: unfinished line of 1 bytes, dropped"]);
@@ -63,7 +63,7 @@ Deno.test("LINES takes a line that just fits, whose separator comes in pieces", 
 Deno.test("LINES with strict tells of a line that is too long once, however long it goes on", () => {
   const { log, lines: told } = collectingLog();
   let dropped = 0;
-  const context = stepContext("byte", { log, drop: (count = 1) => dropped += count });
+  const context = stepContext("byte", { log, drop: () => dropped += 1 });
   const step = makeStep(lines, { strict: true, max: "5", sep: "==" }, context);
   const got: string[] = [];
   const emit = ({ data }: { data: Uint8Array }) => void got.push(text(data));

@@ -7,7 +7,7 @@ import { Cluster, type ClusterTools } from "./cluster.ts";
 import { Member } from "./member.ts";
 
 /** The same numbers for the same seed, so that a distribution that is right today is right tomorrow. */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -45,7 +45,7 @@ export class HealthChecker implements AsyncDisposable {
   #disposed = false;
 
   /** `onChange` hears of members that have become healthy or unhealthy. */
-  constructor(settings: HealthCheckSettings, probe: Probe, onChange: OnHealth = () => {}) {
+  constructor(settings: HealthCheckSettings, probe: Probe, onChange: OnHealth) {
     this.#settings = settings;
     this.#probe = probe;
     this.#onChange = onChange;

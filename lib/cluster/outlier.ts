@@ -49,7 +49,7 @@ export class OutlierDetector {
   constructor(
     settings: OutlierSettings,
     now: () => number,
-    onEject: (member: Member, ejectionMs: number, errors: number) => void = () => {},
+    onEject: (member: Member, ejectionMs: number, errors: number) => void,
   ) {
     this.#settings = settings;
     this.#now = now;

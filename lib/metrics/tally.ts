@@ -13,8 +13,8 @@ import { Kept, type KeptOptions } from "./kept.ts";
 
 /** Counters that differ in one label. */
 export class Counts extends Map<string, number> {
-  add(key: string, count = 1): void {
-    this.set(key, (this.get(key) ?? 0) + count);
+  add(key: string): void {
+    this.set(key, (this.get(key) ?? 0) + 1);
   }
 }
 

@@ -93,8 +93,8 @@ export function errnoText(number: number): string {
 }
 
 /** An established stream failed: `read(AF=2 127.0.0.1:80): Connection reset by peer`. */
-export function streamError(call: string, address: string, number: number, advice = ""): StreamError {
-  return new StreamError(`${call}(${address}): ${errnoText(number)}${advice}`, { code: errnoName(number) });
+export function streamError(call: string, address: string, number: number): StreamError {
+  return new StreamError(`${call}(${address}): ${errnoText(number)}`, { code: errnoName(number) });
 }
 
 /** A stream did not come about: `connect(AF=2 127.0.0.1:1): Connection refused`. */

@@ -27,7 +27,6 @@ export class ByteSocket implements ByteStream, Owned {
   readonly #conn: Deno.Conn;
   readonly #owned: OwnedSet;
   readonly #gate: AbortGate;
-  readonly #onRelease: (() => void) | undefined;
   #small: Uint8Array<ArrayBuffer> | undefined;
   #large: Uint8Array<ArrayBuffer> | undefined;
   #largeBytes = firstLargeBytes;
@@ -38,12 +37,11 @@ export class ByteSocket implements ByteStream, Owned {
   #broken: StreamError | undefined;
   #closed = false;
 
-  constructor(conn: Deno.Conn, info: StreamInfo, owned: OwnedSet, onRelease?: () => void) {
+  constructor(conn: Deno.Conn, info: StreamInfo, owned: OwnedSet) {
     this.#conn = conn;
     this.info = info;
     this.#owned = owned;
     this.#gate = new AbortGate(info.name);
-    this.#onRelease = onRelease;
     owned.add(this);
   }
 
@@ -152,6 +150,5 @@ export class ByteSocket implements ByteStream, Owned {
     this.#gate.abort();
     this.#owned.delete(this);
     this.#conn.close();
-    this.#onRelease?.();
   }
 }

@@ -387,7 +387,7 @@ export class Session {
       log: this.#log,
       abort: this.#abort,
       flows: this.flows,
-      drop: (messages = 1) => void (this.#dropped += messages),
+      drop: () => void (this.#dropped += 1),
     });
   }
 }

@@ -157,24 +157,22 @@ export function freeBlock({ buffer, length }: Uint8Array): void {
   if (length >= freedBytes && length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
-/** A `ByteStream` over a Duplex, which it owns. `onRead` is called after each fetch from it: for `demand`. */
-export function fromDuplex(duplex: Duplex, info: StreamInfo, onRead: () => void = () => {}): ByteStream {
-  return new DuplexStream(duplex, info, onRead);
+/** A `ByteStream` over a Duplex, which it owns. */
+export function fromDuplex(duplex: Duplex, info: StreamInfo): ByteStream {
+  return new DuplexStream(duplex, info);
 }
 
 class DuplexStream implements ByteStream {
   readonly kind = "byte";
   readonly info: StreamInfo;
   readonly #duplex: Duplex;
-  readonly #onRead: () => void;
   #wake = () => {};
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(duplex: Duplex, info: StreamInfo, onRead: () => void) {
+  constructor(duplex: Duplex, info: StreamInfo) {
     this.#duplex = duplex;
     this.info = info;
-    this.#onRead = onRead;
     duplex.on("readable", () => this.#wake());
     duplex.on("end", () => {
       this.#ended = true;
@@ -189,7 +187,6 @@ class DuplexStream implements ByteStream {
       if (this.#ended) return null;
       if (this.#failure) throw this.#failure.error;
       const chunk = this.#duplex.read() as Uint8Array | null;
-      this.#onRead();
       // A Buffer is no plain array: its `slice` does not copy.
       if (chunk !== null && chunk.length > 0) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
       if (chunk === null && !this.#ended) await new Promise<void>((resolve) => this.#wake = resolve);
