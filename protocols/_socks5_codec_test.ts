@@ -1,6 +1,6 @@
 // @ts-types="../tests/deno_std.d.ts"
 import { assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ConnectError, ProtocolError } from "../lib/errors.ts";
 import { parseIp } from "../lib/stream/net_range.ts";
 import { cuts } from "../tests/support/cuts.ts";

@@ -1,6 +1,6 @@
 // @ts-types="../tests/deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { cutAt, cuts } from "../tests/support/cuts.ts";
 import { bytes, makeStep, runStep, stepContext, text } from "../tests/support/steps.ts";
 import { chunks } from "./chunks.ts";

@@ -1,6 +1,6 @@
 // @ts-types="../tests/deno_std.d.ts"
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { bytes, collectingLog, makeStep, runStep, stepContext, text } from "../tests/support/steps.ts";
 import { jsonDecap } from "./json_decap.ts";
 import { jsonEncap } from "./json_encap.ts";

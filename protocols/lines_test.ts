@@ -1,6 +1,6 @@
 // @ts-types="../tests/deno_std.d.ts"
 import { assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ConfigError, L7mpError, LimitError } from "../lib/errors.ts";
 import { cutAt, cuts } from "../tests/support/cuts.ts";
 import { bytes, collectingLog, makeStep, runStep, stepContext, text } from "../tests/support/steps.ts";

@@ -1,7 +1,7 @@
 // Whatever part of the plug-ins a command line is read with, it means what it means with all of them.
 // @ts-types="../tests/deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { namesOf, normal } from "../lib/config/names.ts";
 import { optionOverlays } from "../lib/config/option_overlays.ts";
 import { documentFromWords } from "../lib/config/pair.ts";

@@ -7,6 +7,7 @@ import { emptySnapshot, type Snapshot } from "../control/objects.ts";
 import { snapshotOf } from "../control/snapshot_of.ts";
 import { makeSpecCheck, type SpecCheck } from "../control/spec_check.ts";
 import { silentLog } from "../log.ts";
+import { loadRegex } from "../metadata/predicate.ts";
 import type { Registry } from "../protocol.ts";
 import type { StreamInfo } from "../stream/stream.ts";
 import { adminRegistry } from "./_test_registry.ts";
@@ -28,7 +29,7 @@ export class FakeControl implements Control {
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(registry: Registry = adminRegistry) {
-    this.#check = makeSpecCheck(registry, { unknownKeys: "ignore" });
+    this.#check = makeSpecCheck(registry, "ignore");
   }
 
   get watchers(): number {
@@ -49,7 +50,7 @@ export class FakeControl implements Control {
   }
 
   async #inTurn(action: () => Promise<void>): Promise<void> {
-    const mine = this.#turn.then(action);
+    const mine = this.#turn.then(loadRegex).then(action);
     this.#turn = mine.catch(() => {});
     await mine;
   }

@@ -34,7 +34,8 @@ function request(document: Schema, path: string, method: string, operation: Sche
   return fc.record({ inPath, query, body }).map(({ inPath, query, body }) => {
     let i = 0;
     const filled = path.replace(/\{\w+\}/g, () => encodeURIComponent(inPath[i++]!));
-    const search = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)]));
+    const written = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value) ?? "";
+    const search = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, written(value)]));
     return { method: method.toUpperCase(), path: `/api/v1${filled}?${search}`, body };
   });
 }

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { makeTools, member, tally, weighted } from "./_test_cluster.ts";
 import { candidates } from "./availability.ts";
 import { makeBalancer, type Metadata } from "./balancer.ts";

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { createHash } from "node:crypto";
 import { md5, md5Hex } from "./md5.ts";
 

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { member, tally, weighted } from "./_test_cluster.ts";
 import type { Member } from "./member.ts";
 import { Ring, ringKeys } from "./ring.ts";

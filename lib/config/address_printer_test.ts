@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ConfigError } from "../errors.ts";
 import { addressWord, specOfWord } from "../../tests/support/address_words.ts";
 import { testRegistry } from "./_test_registry.ts";

@@ -71,7 +71,7 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
   }
   const { transport_spec, ...spec } = given as SpecDocument & { transport_spec?: SpecDocument };
   if (spec.protocol === "STDIO-fork") spec.protocol = "EXEC";
-  spec.transport ??= transport_spec;
+  if (spec.transport === undefined) spec.transport = transport_spec;
   for (const key of ["transport", "read", "write"] as const) {
     const inner = spec[key];
     if (inner === undefined) delete spec[key];

@@ -2,7 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 // @ts-types="../../tests/deno_std.d.ts"
 import { parse } from "@std/yaml";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { testRegistry } from "./_test_registry.ts";
 import type { Document } from "./document.ts";
 import { documentFromWords } from "./pair.ts";

@@ -164,7 +164,7 @@ export class Definitions {
     if (match) {
       within("rule", join(at, "match"), () => {
         this.#regexes.spend(match, join(at, "match"));
-        this.#check.match?.(match, join(at, "match"));
+        this.#check.match(match, join(at, "match"));
       });
     }
     const { rewrite, apply, deny } = readAction(action, where);

@@ -1,4 +1,5 @@
 /** The configuration of a running proxy: every change is checked whole, takes effect whole, or not at all. */
+import type { UnknownKeys } from "../cluster/read_settings.ts";
 import type { AdminDocument, ConfigDocument, SessionDocument } from "../config/document.ts";
 import { planEndpoint } from "../config/endpoint_planner.ts";
 import { readListenerSpec } from "../config/original_spec.ts";
@@ -6,7 +7,7 @@ import { asSource, lostBoundaries, planSession } from "../config/planner.ts";
 import { LimitError, messageOf, StreamError } from "../errors.ts";
 import { parseRateLimit, RateLimiter } from "../limits/rate_limiter.ts";
 import type { Log } from "../log.ts";
-import { compilePredicate, loadRegex, usesRegex } from "../metadata/predicate.ts";
+import { loadRegex, usesRegex } from "../metadata/predicate.ts";
 import { getAtPath } from "../metadata/pointer.ts";
 import { addTrace } from "../metadata/trace.ts";
 import type { Registry } from "../protocol.ts";
@@ -26,7 +27,7 @@ import { type RoutedListener, Router, type RoutingState } from "./router.ts";
 import { RunningCluster, type RunningClusterTools } from "./running_cluster.ts";
 import { SessionWatch } from "./session_watch.ts";
 import { snapshotOf } from "./snapshot_of.ts";
-import { makeSpecCheck, type SpecCheck } from "./spec_check.ts";
+import { makeSpecCheck } from "./spec_check.ts";
 import { adminInForce, outputUser } from "./standard_output.ts";
 
 export interface RunningControlOptions {
@@ -95,14 +96,14 @@ export class RunningControl implements Control, AsyncDisposable {
   change(edit: (draft: Draft) => void): Promise<void> {
     return this.#queued(async () => {
       await loadRegex();
-      const draft = new EditableDraft(this.snapshot, this.#naming, this.#check("ignore"));
+      const draft = new EditableDraft(this.snapshot, this.#naming, makeSpecCheck(this.#options.registry, "ignore"));
       edit(draft);
       await this.#apply(draft.snapshot, draft.effects);
     });
   }
 
   /** `unknownKeys`: files are refused for them, callers of the REST API may say more than we know. */
-  reload(document: ConfigDocument, unknownKeys: "refuse" | "ignore" = "ignore"): Promise<void> {
+  reload(document: ConfigDocument, unknownKeys: UnknownKeys = "ignore"): Promise<void> {
     return this.#queued(async () => {
       const next = await this.#read(document, unknownKeys);
       if (unknownKeys === "refuse") {
@@ -171,14 +172,9 @@ export class RunningControl implements Control, AsyncDisposable {
     return result;
   }
 
-  async #read(document: ConfigDocument, unknownKeys: "refuse" | "ignore"): Promise<Snapshot> {
+  async #read(document: ConfigDocument, unknownKeys: UnknownKeys): Promise<Snapshot> {
     if (usesRegex(document)) await loadRegex();
-    return snapshotOf(document, this.snapshot, this.#naming, this.#check(unknownKeys));
-  }
-
-  #check(unknownKeys: "refuse" | "ignore"): SpecCheck {
-    const match = (predicate: Readonly<Record<string, unknown>>, at: string) => void compilePredicate(predicate, at);
-    return makeSpecCheck(this.#options.registry, { unknownKeys, match });
+    return snapshotOf(document, this.snapshot, this.#naming, makeSpecCheck(this.#options.registry, unknownKeys));
   }
 
   async #apply(next: Snapshot, effects: Effects): Promise<void> {

@@ -7,7 +7,7 @@ import type { ParsedAddress } from "../config/endpoint_parser.ts";
 import { planEndpoint } from "../config/endpoint_planner.ts";
 import { type Place, unknownKey } from "../config/stack.ts";
 import { ConfigError } from "../errors.ts";
-import { checkPredicateKeys } from "../metadata/predicate.ts";
+import { checkPredicateKeys, compilePredicate } from "../metadata/predicate.ts";
 import type { Direction, Registry } from "../protocol.ts";
 
 /** What a cluster's spec says about it. */
@@ -24,17 +24,15 @@ export interface SpecCheck {
   cluster(spec: SpecDocument, at: string): ClusterFacts;
   /** An endpoint of a cluster whose spec has been checked; `at` is the path of the endpoint's spec. */
   endpoint(cluster: SpecDocument, endpoint: Readonly<Record<string, unknown>>, at: string): void;
-  /** A rule's predicate. */
-  match?(predicate: Readonly<Record<string, unknown>>, at: string): void;
+  /** A rule's predicate; wants `loadRegex` as `compilePredicate` does. */
+  match(predicate: Readonly<Record<string, unknown>>, at: string): void;
 }
-
-export type SpecCheckOptions = Pick<SpecCheck, "unknownKeys" | "match">;
 
 /** Stands for the address and the port of an endpoint that a cluster does not have yet. */
 const placeholder = { address: "localhost", port: 1 };
 
 /** A check against the plug-ins of `registry`. */
-export function makeSpecCheck(registry: Registry, { unknownKeys, match }: SpecCheckOptions): SpecCheck {
+export function makeSpecCheck(registry: Registry, unknownKeys: UnknownKeys): SpecCheck {
   const unknown = unknownKeys === "ignore" ? undefined : (at: string, key: string, known: readonly string[]) => {
     throw unknownKey(at, key, known);
   };
@@ -44,7 +42,7 @@ export function makeSpecCheck(registry: Registry, { unknownKeys, match }: SpecCh
     unknownKeys,
     match(predicate, at) {
       if (unknownKeys === "refuse") checkPredicateKeys(predicate, at);
-      match?.(predicate, at);
+      compilePredicate(predicate, at);
     },
     listener(spec, at) {
       plan(readListenerSpec(spec, use(at)), "listener", registry);
@@ -62,7 +60,7 @@ export function makeSpecCheck(registry: Registry, { unknownKeys, match }: SpecCh
       if (!virtual && "single" in address) {
         const { settings } = addressLevel(address.single);
         settings.address = placeholder.address;
-        settings.port ??= portOf(address);
+        if (settings.port === undefined) settings.port = portOf(address);
       }
       plan(address, "destination", registry);
       return { virtual };

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { RateLimitDocument } from "../config/document.ts";
 import { ConfigError } from "../errors.ts";
 import { parseRateLimit, RateLimiter } from "./rate_limiter.ts";

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ConfigError } from "../errors.ts";
 import { formatPath, getAtPath, parsePath, setAtPath } from "./pointer.ts";
 

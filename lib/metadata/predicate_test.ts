@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { processorMs } from "../../tests/support/processor_time.ts";
 import type { PredicateDocument } from "../config/document.ts";
 import { ConfigError } from "../errors.ts";

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ConfigError } from "../errors.ts";
 import { applyRewrites, parseRewrites, type Rewrite } from "./rewrite.ts";
 

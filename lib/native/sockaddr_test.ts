@@ -1,7 +1,7 @@
 // Properties of what the kernel is given and gives: whatever its bytes are, there is an address or an error of ours.
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ConfigError } from "../errors.ts";
 import { parseIp } from "../stream/net_range.ts";
 import type { SocketAddress } from "../stream/stream.ts";

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { Transform } from "../protocol.ts";
 import { bytes, stepContext, text } from "../../tests/support/steps.ts";
 import { cr, crnl } from "./line_ends.ts";

@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { L7mpError, LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
 import { concat } from "../../lib/stream/concat.ts";
 import { cutAt, cuts } from "../../tests/support/cuts.ts";

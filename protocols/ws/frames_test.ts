@@ -1,6 +1,6 @@
 // @ts-types="../../tests/deno_std.d.ts"
 import { assertEquals, assertNotEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { cutAt, cuts } from "../../tests/support/cuts.ts";
 import { FrameReader } from "../../tests/support/raw_websocket.ts";
 import { patternBytes } from "../../tests/support/streams.ts";

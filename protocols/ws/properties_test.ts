@@ -1,7 +1,7 @@
 /** Properties of both ends of a WebSocket, whatever a peer sends and however it arrives. */
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { L7mpError } from "../../lib/errors.ts";
 import { concat } from "../../lib/stream/concat.ts";
 import { bytePair } from "../../lib/stream/memory.ts";

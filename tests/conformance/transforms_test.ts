@@ -1,7 +1,7 @@
 // What every transform promises: what it makes of data it can undo, however the data was cut and wherever its memory goes.
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { L7mpError } from "../../lib/errors.ts";
 import type { StreamKind } from "../../lib/stream/stream.ts";
 import { registry } from "../../protocols/mod.ts";

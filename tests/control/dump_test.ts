@@ -1,7 +1,7 @@
 // What the API shows, and that what it shows loads again.
 // @ts-types="../deno_std.d.ts"
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { checkConfig } from "../../lib/config/check_config.ts";
 import type { ConfigDocument } from "../../lib/config/document.ts";
 import {

@@ -204,3 +204,14 @@ Deno.test("an endpoint may name a port where that means nothing", () => {
     "spec.prot: unknown key",
   );
 });
+
+Deno.test("what has no value is refused like every other value that means nothing", () => {
+  for (const make of [strict, lenient]) {
+    for (
+      const [protocol, key] of [["HTTP", "transport"], ["WebSocket", "transport"], ["TCP", "port"], ["UDP", "port"]]
+    ) {
+      const said = refusal(() => make.cluster({ protocol: protocol!, [key!]: null }, "spec"));
+      assertStringIncludes(said, `spec.${key}: null is not `);
+    }
+  }
+});

@@ -6,15 +6,14 @@ import { Naming } from "../../lib/control/naming.ts";
 import { emptySnapshot, type Snapshot } from "../../lib/control/objects.ts";
 import { snapshotOf } from "../../lib/control/snapshot_of.ts";
 import { makeSpecCheck } from "../../lib/control/spec_check.ts";
-import { compilePredicate, loadRegex } from "../../lib/metadata/predicate.ts";
+import { loadRegex } from "../../lib/metadata/predicate.ts";
 import type { ConfigDocument } from "../../lib/config/document.ts";
 import { registry } from "../../protocols/mod.ts";
 import { loadFiles } from "../../lib/config/load.ts";
 
 await loadRegex();
-const match = (predicate: Readonly<Record<string, unknown>>, at: string) => void compilePredicate(predicate, at);
-export const lenient = makeSpecCheck(registry, { unknownKeys: "ignore", match });
-export const strict = makeSpecCheck(registry, { unknownKeys: "refuse", match });
+export const lenient = makeSpecCheck(registry, "ignore");
+export const strict = makeSpecCheck(registry, "refuse");
 export const facts = { programVersion: "1" };
 
 /** A process: its objects, which each change puts others in the place of. */

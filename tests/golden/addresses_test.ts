@@ -1,6 +1,6 @@
 // @ts-types="../deno_std.d.ts"
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { addressWord, specOfWord } from "../support/address_words.ts";
 import { addressFromSpec, printAddress } from "../../lib/config/address_printer.ts";
 import { whyAbsent } from "../../lib/config/absent_options.ts";

@@ -1,7 +1,7 @@
 // What --plan prints for any command line is loaded with -c, and is the same plan.
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { namesOf } from "../../lib/config/names.ts";
 import { registry } from "../../protocols/mod.ts";
 import { addressWord } from "../support/address_words.ts";

@@ -1,5 +1,5 @@
 /** Makes addresses for property tests out of what the plug-ins say of themselves. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { AddressType } from "../../lib/protocol.ts";
 import type { Schema } from "../../lib/schema.ts";
 import { applyDefaults } from "../../lib/config/defaults.ts";

@@ -1,5 +1,5 @@
 /** Cutting bytes in pieces, for properties: any splitting has to give the same. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 /** Where to cut, as `cutAt` takes it: all places alike, for `fc.double` gives little but numbers next to zero. */
 export const cuts: fc.Arbitrary<number[]> = fc.array(fc.nat(999).map((n) => n / 1000), { size: "max", maxLength: 8 });
