@@ -13,6 +13,7 @@ import {
 } from "../tests/support/memory_plan.ts";
 import { collectingLog } from "../tests/support/steps.ts";
 import { readBytes, textOf } from "../tests/support/streams.ts";
+import { until } from "../tests/support/until.ts";
 import type { ListenOptions } from "./config/engine_options.ts";
 import type { Endpoint, PlannedListener } from "./config/plan.ts";
 import type { Driver } from "./driver.ts";
@@ -48,11 +49,6 @@ function listening(listener: MemoryListener, fork = true): Endpoint {
 function protocolOf({ source }: Endpoint) {
   if ("dual" in source) throw new TypeError("a dual address has two");
   return source.protocol;
-}
-
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert(what(), `never came true: ${what}`);
 }
 
 async function passes(from: ByteStream, to: ByteStream): Promise<void> {

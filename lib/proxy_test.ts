@@ -8,6 +8,7 @@ import {
   plannedListener,
   refusing,
 } from "../tests/support/memory_plan.ts";
+import { until } from "../tests/support/until.ts";
 import type { ListenOptions } from "./config/engine_options.ts";
 import type { PlannedListener, PlannedStep } from "./config/plan.ts";
 import type { Driver } from "./driver.ts";
@@ -58,11 +59,6 @@ async function echoOnce(peer: ByteStream, server: ByteStream): Promise<string> {
   await server.closeWrite();
   assertEquals(await peer.read(), null);
   return text;
-}
-
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert(what(), `never came true: ${what}`);
 }
 
 Deno.test("Proxy serves one caller without fork, and stops listening when it has come", async () => {

@@ -3,16 +3,12 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import FakeTimers from "@sinonjs/fake-timers";
 import { Gateway } from "../../tests/support/memory_net.ts";
 import { readBytes, textOf } from "../../tests/support/streams.ts";
+import { until } from "../../tests/support/until.ts";
 import type { AdminDocument, ClusterDocument, ConfigDocument, ListenerDocument } from "../config/document.ts";
 import { ConfigError, ConnectError, StreamError } from "../errors.ts";
 import type { ByteStream, Stream } from "../stream/stream.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
-
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert(what(), `never came true: ${what}`);
-}
 
 function listener(name: string, port: number, changes: Partial<ListenerDocument> = {}): ListenerDocument {
   return { name, spec: { protocol: "MEM", port }, rules: [{ action: { route: { destination: "up" } } }], ...changes };

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
 import { collectingLog } from "../../tests/support/steps.ts";
 import { bytesOf, patternBytes, readAll, readBytes, receiveSome, textOf } from "../../tests/support/streams.ts";
+import { until } from "../../tests/support/until.ts";
 import { ConfigError, ConnectError, EndedError, LimitError, StreamError } from "../errors.ts";
 import type { Direction } from "../protocol.ts";
 import { delegateBytes } from "../stream/delegate.ts";
@@ -57,11 +58,6 @@ function fakeTime(): Disposable & { pass(ms: number): Promise<void> } {
     },
     [Symbol.dispose]: () => clock.uninstall(),
   };
-}
-
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert(what(), `never came true: ${what}`);
 }
 
 Deno.test("reconnecting() goes on over new connections after an end and after a failure, and tells both", async () => {

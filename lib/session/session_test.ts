@@ -1,16 +1,12 @@
 // Sessions of a configuration whose ways lead through stages.
 // @ts-types="../../tests/deno_std.d.ts"
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { Gateway } from "../../tests/support/memory_net.ts";
 import { bytesOf, readAll, readBytes, receiveSome, textOf } from "../../tests/support/streams.ts";
+import { until } from "../../tests/support/until.ts";
 import type { ConfigDocument, ListenerDocument, RouteDocument } from "../config/document.ts";
 import { delegateDatagrams } from "../stream/delegate.ts";
 import type { ByteStream, DatagramStream, Stream } from "../stream/stream.ts";
-
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert(what(), `never came true: ${what}`);
-}
 
 /** Listener on port 1, destination `up` on port 9, stages `one` and `two` on 11 and 12, all of `kind`. */
 function document(

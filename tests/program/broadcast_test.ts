@@ -7,6 +7,7 @@ import type { ByteStream, DatagramStream } from "../../lib/stream/stream.ts";
 import { broadcast } from "../../protocols/broadcast.ts";
 import { Gateway, MemoryNet } from "../support/memory_net.ts";
 import { bytesOf, readAll, readBytes, receiveSome, textOf } from "../support/streams.ts";
+import { until } from "../support/until.ts";
 
 interface Setting {
   readonly retry?: RetryDocument;
@@ -42,11 +43,6 @@ async function started(net: MemoryNet, setting: Setting = {}) {
   const gateway = new Gateway({ registry: { ...net.registry, layers: [broadcast] } }, {}, net);
   await gateway.control.reload(documentOf(setting), "refuse");
   return gateway;
-}
-
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 20_000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert(what(), `never came true: ${what}`);
 }
 
 /** `count` clients, all of them in. */
