@@ -1,7 +1,7 @@
 /** The client's part of an HTTP CONNECT request (RFC 9110 section 9.3.6). Pure: no streams, no clock. */
 import { ConnectError, LimitError, ProtocolError } from "../lib/errors.ts";
 import type { Dialogue } from "./_dialogue.ts";
-import { HeadBytes, latin1 } from "./http/head.ts";
+import { beginsResponse, HeadBytes, latin1 } from "./http/head.ts";
 
 export interface ConnectRequest {
   /** `host:port`, IPv6 in brackets. */
@@ -45,6 +45,9 @@ export class ConnectClient implements Dialogue<void> {
 
   next(): { result: void; rest: Uint8Array } | null {
     while (this.#pushed !== undefined) {
+      // Another kind of server says its line and waits: the end of a head would never come.
+      const begins = this.#head.length === 0 && this.#pushed.length > 0 && !this.#request.ignoreCr;
+      if (begins && !beginsResponse(this.#pushed)) throw malformed(latin1(this.#pushed.subarray(0, 64)));
       const found = this.#head.push(this.#pushed);
       this.#pushed = found?.rest;
       if (!found) return null;
@@ -63,10 +66,7 @@ export class ConnectClient implements Dialogue<void> {
     const line = this.#request.ignoreCr ? text.replaceAll("\r", "") : text.replace(/\r$/, "");
     // deno-lint-ignore no-control-regex
     const match = /^HTTP\/\d\.\d[ \t]+([1-9]\d\d)(?:[ \t]+([^\x00-\x08\x0a-\x1f\x7f]*))?$/.exec(line);
-    if (!match) {
-      const hint = line.startsWith("HTTP/") ? "" : "; is it an HTTP proxy?";
-      throw new ProtocolError(`malformed status line ${shown(line)} (RFC 9112 section 4)${hint}`);
-    }
+    if (!match) throw malformed(line);
     return { status: Number(match[1]), reason: (match[2] ?? "").trim().slice(0, maxReasonCharacters) };
   }
 
@@ -86,10 +86,12 @@ export class ConnectClient implements Dialogue<void> {
   }
 }
 
-/** The beginning of a line, with what cannot be printed escaped. */
-function shown(line: string): string {
+/** Quotes the beginning of the first line of `text`, with what cannot be printed escaped. */
+function malformed(text: string): ProtocolError {
+  const line = text.split(/\r?\n/, 1)[0]!;
   const start = line.length > 40 ? `${line.slice(0, 40)}...` : line;
-  return JSON.stringify(start);
+  const hint = line.startsWith("HTTP/") ? "" : "; is it an HTTP proxy?";
+  return new ProtocolError(`malformed status line ${JSON.stringify(start)} (RFC 9112 section 4)${hint}`);
 }
 
 /** The request with its empty line. */

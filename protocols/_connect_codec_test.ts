@@ -76,6 +76,18 @@ for (const line of ["SSH-2.0-OpenSSH", "HTTP/1.1 20 OK", "HTTP/1.1 200x", "HTTP/
   });
 }
 
+Deno.test("ConnectClient refuses at once what no answer begins with: another kind of server says its line and waits", () => {
+  const wanted = 'malformed status line "220 mail.example" (RFC 9112 section 4); is it an HTTP proxy?';
+  for (const said of ["220 mail.example\r\n", "220 mail.example"]) {
+    assertThrows(() => answered(said), ProtocolError, wanted);
+    const client = new ConnectClient(plain);
+    client.push(bytes("HTTP/1.1 100 Continue\r\n\r\n"));
+    assertEquals(client.next(), null);
+    client.push(bytes(said));
+    assertThrows(() => client.next(), ProtocolError, wanted);
+  }
+});
+
 Deno.test("ConnectClient bounds the head and the number of interim answers", () => {
   assertThrows(() => answered(`HTTP/1.1 200 OK\r\n${"X: y\r\n".repeat(3000)}`), LimitError, "answer head of more than");
   assertThrows(() => answered("HTTP/1.1 100 Continue\r\n\r\n".repeat(17)), LimitError, "interim");

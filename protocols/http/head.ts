@@ -153,6 +153,19 @@ export class ResponseHeadReader extends Reader<ResponseHead> {
   constructor(maxBytes: number) {
     super("response", maxBytes, parseResponseHead);
   }
+
+  /** As for any head; what no response begins with is refused at once, since a server of another kind then waits. */
+  override push(chunk: Uint8Array): { head: ResponseHead; rest: Uint8Array } | null {
+    if (this.length === 0 && chunk.length > 0 && !beginsResponse(chunk)) {
+      throw malformedStatus("; is it an HTTP server?");
+    }
+    return super.push(chunk);
+  }
+}
+
+/** Whether a response may begin with these bytes, of which there is one at least: its first is that of `HTTP/`. */
+export function beginsResponse(bytes: Uint8Array): boolean {
+  return bytes[0] === 72;
 }
 
 // Octets above 127 are opaque, as in header values (RFC 9110 section 5.5): some clients send a path in UTF-8.
@@ -182,8 +195,7 @@ export function parseResponseHead(bytes: Uint8Array): ResponseHead {
   const lines = linesOf(bytes);
   const line = statusLine.exec(lines[0]!);
   if (!line) {
-    const hint = lines[0]!.startsWith("HTTP/") ? "" : "; is it an HTTP server?";
-    throw new ProtocolError(`malformed status line (RFC 9112 section 4)${hint}`, { code: "BAD_RESPONSE" });
+    throw malformedStatus(lines[0]!.startsWith("HTTP/") ? "" : "; is it an HTTP server?");
   }
   return { version: line[1]!, status: Number(line[2]), reason: (line[3] ?? "").trim(), ...readHeaders(lines) };
 }
@@ -221,6 +233,10 @@ function readHeaders(all: readonly string[]): Pick<MessageHead, "lines" | "heade
 
 function malformed(what: string, section: string): ProtocolError {
   return new ProtocolError(`malformed ${what} (RFC 9112 section ${section})`, { code: "BAD_REQUEST" });
+}
+
+function malformedStatus(hint: string): ProtocolError {
+  return new ProtocolError(`malformed status line (RFC 9112 section 4)${hint}`, { code: "BAD_RESPONSE" });
 }
 
 /** Bytes to characters of the same numbers: a head may hold any byte in its values. */

@@ -109,6 +109,19 @@ Deno.test("HeadReader refuses at once what no request begins with: its end might
   assertEquals([reader.push(bytes("")), reader.push(bytes("G")), reader.push(bytes("\x16"))], [null, null, null]);
 });
 
+Deno.test("ResponseHeadReader refuses at once what no response begins with: another kind of server says its line and waits", () => {
+  for (const beginning of ["220 mail.example\r\n", "SSH-2.0-x\r\n", "\x15\x03\x03"]) {
+    const error = assertThrows(
+      () => new ResponseHeadReader(1000).push(bytes(beginning)),
+      ProtocolError,
+      "malformed status line (RFC 9112 section 4); is it an HTTP server?",
+    );
+    assertEquals(error.code, "BAD_RESPONSE");
+  }
+  const reader = new ResponseHeadReader(1000);
+  assertEquals([reader.push(bytes("")), reader.push(bytes("H")), reader.push(bytes("220"))], [null, null, null]);
+});
+
 const token = fc.stringMatching(/^[A-Za-z0-9-]{1,12}$/);
 const heads = fc.record({
   method: token,
