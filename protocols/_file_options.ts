@@ -31,7 +31,11 @@ export const openOptions = {
   excl: s.boolean({ group, aliases: ["o-excl"], help: "With creat: fail if the file exists" }),
   trunc: s.boolean({ group, aliases: ["o-trunc"], help: "Empty the file" }),
   append: s.boolean({ group, aliases: ["o-append"], help: "Write at the end" }),
-  nonblock: s.boolean({ group, aliases: ["o-nonblock"], help: "Do not wait for a peer when opening" }),
+  nonblock: s.boolean({
+    group,
+    aliases: ["o-nonblock", "ndelay", "o-ndelay"],
+    help: "Do not wait for a peer when opening",
+  }),
   noctty: s.boolean({ group, aliases: ["o-noctty"], help: "Do not make a terminal the controlling one" }),
   sync: s.boolean({ group, aliases: ["o-sync"], help: "Each write reaches the disk, with metadata" }),
   dsync: s.boolean({ group, aliases: ["o-dsync"], help: "Each write reaches the disk" }),

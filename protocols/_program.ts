@@ -21,7 +21,7 @@ const signalHelp = (name: string) =>
 /** Options of every program address (addresses.md 5.7). */
 export const programOptions = {
   pipes: s.boolean({ group, help: "Talk to the program through pipes; always so" }),
-  setsid: s.boolean({ group, help: "The program begins a session of its own; always so" }),
+  setsid: s.boolean({ group, aliases: ["sid"], help: "The program begins a session of its own; always so" }),
   setpgid: s.boolean({ group, aliases: ["pgid"], help: "The program is in a process group of its own; always so" }),
   stderr: s.boolean({ group, help: "Standard error of the program goes to its output too" }),
   env: s.list(s.string({ pattern: /^[^=]+=/, expected: "NAME=VALUE" }), {
@@ -34,7 +34,7 @@ export const programOptions = {
   cwd: s.string({ group, aliases: ["chdir", "cd"], help: "Folder the program starts in" }),
   path: s.string({ group, help: "PATH of the program, also to find it" }),
   argv0: s.string({ group, help: "Name the program sees as its own" }),
-  login: s.boolean({ group, help: "As login shells are started: its name begins with -" }),
+  login: s.boolean({ group, aliases: ["dash"], help: "As login shells are started: its name begins with -" }),
   umask: s.mode({ group, help: "File mode creation mask of the program" }),
   sigint: s.boolean({ group, help: signalHelp("SIGINT") }),
   sighup: s.boolean({ group, help: signalHelp("SIGHUP") }),

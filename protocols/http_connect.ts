@@ -17,7 +17,7 @@ const spec = s.object({
   proxyauth: s.string({
     group: "proxy",
     secret: true,
-    aliases: ["proxy-authorization"],
+    aliases: ["proxy-authorization", "proxy-auth"],
     help: "USER:PASSWORD for the HTTP proxy (Basic authentication)",
     example: "me:secret",
   }),
@@ -29,7 +29,7 @@ const spec = s.object({
   resolve: s.boolean({
     default: false,
     group: "proxy",
-    aliases: ["proxy-resolve"],
+    aliases: ["proxy-resolve", "resolv"],
     help: "Resolve the host here, not at the proxy",
   }),
   ignorecr: s.boolean({ group: "proxy", help: "Ignore CR in the HTTP proxy's answer" }),

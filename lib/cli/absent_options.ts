@@ -4,8 +4,6 @@
  */
 export const absentOptions: Readonly<Record<string, string>> = {
   // socat's, and those of the original.
-  "-s": "sloppy mode; for a WebSocket server use --server",
-  "-g": "unchecked options",
   "--pump": "the choice of a data path",
   "--offload": "kernel offload",
   "--offload-ifs": "kernel offload",

@@ -210,6 +210,11 @@ Deno.test("readArguments() says what has no effect", () => {
     { level: "warn", message: "option -S has no effect" },
     { level: "info", message: "option --experimental has no effect" },
   ]);
+  const none = "has no effect: an option that does not fit or cannot be set is an error";
+  assertEquals(read("-s -g - PIPE").notes, [
+    { level: "warn", message: `option -s ${none} (for a WebSocket server use --server)` },
+    { level: "warn", message: `option -g ${none}` },
+  ]);
 });
 
 Deno.test("readArguments() leaves the log's settings before a fault to its caller", () => {

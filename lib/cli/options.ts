@@ -607,6 +607,17 @@ export const globalOptions: readonly GlobalOption[] = [
     set: (result, _text, name) => hasNoEffect(result, name, "warn"),
   },
   {
+    names: ["-s", "-g"],
+    group: "Process",
+    help: "Accepted for socat's sake; has no effect: an option that does not fit or cannot be set is an error",
+    example: "l7mp -s - pipe",
+    set(result, _text, name) {
+      const meant = name === "-s" ? " (for a WebSocket server use --server)" : "";
+      const message = `option ${name} has no effect: an option that does not fit or cannot be set is an error${meant}`;
+      result.notes.push({ level: "warn", message });
+    },
+  },
+  {
     names: ["--experimental", "-D", "-e", "--async-stdio"],
     group: "Process",
     help: "Accepted for socat's and websocat's sake; has no effect",

@@ -10,7 +10,7 @@ export const defaultPollMs = 250;
 
 /** For every endpoint. */
 export const streamOptions = s.object({
-  ignoreeof: s.boolean({ group: "ends", help: "Ignore this side's end and read again" }),
+  ignoreeof: s.boolean({ group: "ends", aliases: ["ignoreof"], help: "Ignore this side's end and read again" }),
   pollinterval: s.duration({ default: defaultPollMs, group: "ends", help: "How often ignoreeof looks again" }),
   null_eof: s.boolean({ group: "ends", help: "Take an empty datagram as the end" }),
   shut_none: s.boolean({ group: "ends", help: "Do not shut the writing half when the other side ends" }),
@@ -53,7 +53,7 @@ export const listenOptions = s.object({
   max_children: s.integer({
     min: 1,
     group: "listening",
-    aliases: ["max-sessions", "conncap"],
+    aliases: ["maxchildren", "max-sessions", "conncap"],
     help: "Sessions at a time; further peers wait",
   }),
   accept_timeout: s.duration({
@@ -79,7 +79,7 @@ export const connectOptions = s.object({
   max_children: s.integer({
     min: 1,
     group: "connecting",
-    aliases: ["max-sessions", "conncap"],
+    aliases: ["maxchildren", "max-sessions", "conncap"],
     help: "With fork: up to so many sessions at a time, begun an interval apart (default 1)",
   }),
   ...retryFields,
