@@ -1,16 +1,14 @@
 /** What README.md says of configurations, done as it says, on other ports. */
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { acceptance, type Child, l7mp, type Program, type Run, versionOf } from "../e2e/harness.ts";
+import { acceptance, type Child, l7mp, type Program, type Run } from "../e2e/harness.ts";
+import { absent } from "../e2e/programs.ts";
 import { eventually, isBound } from "../e2e/wait.ts";
 
 const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
 const sh: Program = { name: "sh", command: ["sh"] };
-const noCurl = versionOf("curl", ["--version"], /curl (\S+)/) === undefined ? "curl is not installed" : undefined;
-
-const noOpenssl = versionOf("openssl", ["version"], /OpenSSL (\S+)/) === undefined
-  ? "OpenSSL is not installed"
-  : undefined;
+const noCurl = absent("curl");
+const noOpenssl = absent("openssl");
 
 /** Lines for a shell below a heading, up to the next one. */
 function linesBelow(heading: string): string[] {

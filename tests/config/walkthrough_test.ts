@@ -4,17 +4,11 @@
  */
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { acceptance, type Child, eventually, type Program, type Run, socat, versionOf } from "../e2e/harness.ts";
+import { acceptance, type Child, eventually, type Run, socat } from "../e2e/harness.ts";
+import { absent, curl, websocat } from "../e2e/programs.ts";
 import { isBound } from "../e2e/wait.ts";
 
-const curl: Program = { name: "curl", command: ["curl"] };
-const websocat: Program = { name: "websocat", command: ["websocat"] };
-const absent = [
-  versionOf("curl", ["--version"], /curl (\S+)/) === undefined && "curl",
-  versionOf("socat", ["-V"], /socat version (\S+)/) === undefined && "socat",
-  versionOf("websocat", ["--version"], /websocat (\S+)/) === undefined && "websocat",
-].filter((name) => name !== false);
-const skip = absent.length === 0 ? undefined : `not installed: ${absent.join(", ")}`;
+const skip = absent("curl") ?? absent("socat") ?? absent("websocat");
 
 // deno-lint-ignore no-explicit-any
 type Json = any;

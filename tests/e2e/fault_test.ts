@@ -3,13 +3,12 @@
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { createHash } from "node:crypto";
-import { acceptance, eventually, socat, versionOf } from "./harness.ts";
+import { acceptance, eventually, socat } from "./harness.ts";
 import { connect, echo, type Peer, serveStreams } from "./peers.ts";
+import { absent } from "./programs.ts";
 import { memory, openHandles } from "./wait.ts";
 
-const needsSocat = versionOf("socat", ["-V"], /socat version (\S+)/) === undefined
-  ? "socat is not installed"
-  : undefined;
+const needsSocat = absent("socat");
 
 /** Reads and writes for as long as it can; counts what came. */
 async function saturate(peer: Peer, seen: { bytes: number }): Promise<void> {

@@ -2,21 +2,16 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertLess, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { acceptance, eventually, type Program, type Run, versionOf } from "./harness.ts";
+import { acceptance, eventually, type Run } from "./harness.ts";
 import { connect, serveStreams } from "./peers.ts";
+import { absent, curl, haproxy, nginx, websocat } from "./programs.ts";
 import { makeCertificates, noOpenssl } from "../support/certificates.ts";
 import { patternBytes, settledAt } from "../support/streams.ts";
 
-const curl: Program = { name: "curl", command: ["curl", "--silent", "--show-error", "--max-time", "50"] };
-const nginx: Program = { name: "nginx", command: ["nginx"] };
-const haproxy: Program = { name: "haproxy", command: ["haproxy"] };
-const websocat: Program = { name: "websocat", command: ["websocat"] };
-const absent = (name: string, args: readonly string[], pattern: RegExp) =>
-  versionOf(name, args, pattern) === undefined ? `${name} is not installed` : undefined;
-const noCurl = absent("curl", ["--version"], /curl (\S+)/);
-const noNginx = noCurl ?? absent("nginx", ["-v"], /nginx\/(\S+)/);
-const noHaproxy = noNginx ?? absent("haproxy", ["-v"], /version (\S+)/);
-const noWebsocat = noNginx ?? absent("websocat", ["--version"], /websocat (\S+)/);
+const noCurl = absent("curl");
+const noNginx = noCurl ?? absent("nginx");
+const noHaproxy = noNginx ?? absent("haproxy");
+const noWebsocat = noNginx ?? absent("websocat");
 
 const certificates = makeCertificates();
 const file = patternBytes(5_000_000);

@@ -2,10 +2,11 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertRejects } from "@std/assert";
-import { acceptance, type Run, versionOf } from "./harness.ts";
+import { acceptance, type Run } from "./harness.ts";
 import { connect } from "./peers.ts";
+import { absent } from "./programs.ts";
 
-const skip = versionOf("python3", ["--version"], /Python (\S+)/) ? undefined : "python3 is not installed";
+const skip = absent("python3");
 
 type Place = { readonly tcp: number } | { readonly unix: string };
 /** Bound to a port, but not listening. */

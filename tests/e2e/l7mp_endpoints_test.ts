@@ -2,12 +2,12 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { acceptance, type Child, eventually, l7mp, patience, type Run, stays, versionOf } from "./harness.ts";
+import { acceptance, type Child, eventually, l7mp, patience, type Run, stays } from "./harness.ts";
 import { connect, type Peer, serveStreams, serveWebSockets, UdpPeer } from "./peers.ts";
+import { absent, websocat } from "./programs.ts";
 import { within } from "./wait.ts";
 
-const websocat = { name: "websocat", command: ["websocat"] };
-const noWebsocat = versionOf("websocat", ["--version"], /websocat (\S+)/) ? undefined : "websocat is not installed";
+const noWebsocat = absent("websocat");
 
 interface Speaker {
   readonly socket: WebSocket;

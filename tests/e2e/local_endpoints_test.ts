@@ -2,8 +2,9 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import { acceptance, eventually, socat, versionOf } from "./harness.ts";
+import { acceptance, eventually, socat } from "./harness.ts";
 import { connect } from "./peers.ts";
+import { absent } from "./programs.ts";
 import { atSomePace, within } from "./wait.ts";
 
 const both = { socat: "any" } as const;
@@ -106,7 +107,7 @@ acceptance("3", "the halves of a dual address may differ in kind", async (run) =
   assertEquals(await run.out(["STDIN!!DISCARD", "PIPE"], { input: "abc" }), "");
 });
 
-const noSocat = versionOf("socat", ["-V"], /socat version (\S+)/) ? undefined : "socat is not installed";
+const noSocat = absent("socat");
 
 acceptance("5.8", "a serial line has its settings while it is open, and then those of before", async (run) => {
   const [line, far] = [run.path("line"), run.path("far")];

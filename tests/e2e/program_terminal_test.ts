@@ -2,12 +2,13 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
-import { acceptance, eventually, l7mp, type Run, versionOf } from "./harness.ts";
+import { acceptance, eventually, l7mp, type Run } from "./harness.ts";
 import { connect } from "./peers.ts";
+import { absent } from "./programs.ts";
 
 const both = { socat: "any" } as const;
 const skip = Deno.build.os === "linux" ? undefined : "pseudo-terminals need Linux";
-const noBash = versionOf("bash", ["--version"], /version (\S+)/) ? skip : "bash is not installed";
+const noBash = absent("bash") ?? skip;
 
 /** The words that run a script of this case. */
 async function script(run: Run, name: string, text: string): Promise<string> {

@@ -2,23 +2,14 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  acceptance,
-  type Child,
-  eventually,
-  l7mp,
-  type Program,
-  type Run,
-  socat,
-  stays,
-  versionOf,
-} from "./harness.ts";
+import { acceptance, type Child, eventually, l7mp, type Program, type Run, socat, stays } from "./harness.ts";
 import { connect, serveStreams } from "./peers.ts";
+import { absent } from "./programs.ts";
 import { patternBytes } from "../support/streams.ts";
 
 const both = { socat: "any" } as const;
 const skip = Deno.build.os === "linux" ? undefined : "pseudo-terminals need Linux";
-const noSocat = versionOf("socat", ["-V"], /socat version (\S+)/) ? skip : "socat is not installed";
+const noSocat = absent("socat") ?? skip;
 
 const shell: Program = { name: "sh", command: ["sh", "-c"] };
 

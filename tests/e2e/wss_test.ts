@@ -2,8 +2,9 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertMatch } from "@std/assert";
-import { acceptance, eventually, patience, type Program, type Run, versionOf } from "./harness.ts";
+import { acceptance, eventually, patience, type Run } from "./harness.ts";
 import { echo, serveStreams } from "./peers.ts";
+import { absent, websocat } from "./programs.ts";
 import { within } from "./wait.ts";
 import { makeCertificates, noOpenssl } from "../support/certificates.ts";
 
@@ -13,9 +14,7 @@ const file = (name: string) => certificates!.path(name);
 const cert = () => `cert=${file("server-both.pem")},verify=0`;
 const trust = () => `cafile=${file("ca.pem")}`;
 
-const websocat: Program = { name: "websocat", command: ["websocat"] };
-const skipWebsocat = skip ??
-  (versionOf("websocat", ["--version"], /websocat (\S+)/) === undefined ? "websocat is not installed" : undefined);
+const skipWebsocat = skip ?? absent("websocat");
 
 /** A connection with the runtime's own TLS. */
 async function connectTls(run: Run, port: number): Promise<Deno.TlsConn> {

@@ -2,18 +2,14 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { acceptance, type Child, eventually, type Program, type Run, socat, versionOf } from "../e2e/harness.ts";
+import { acceptance, type Child, eventually, type Run, socat } from "../e2e/harness.ts";
+import { absent, curl, haproxy, nginx } from "../e2e/programs.ts";
 import { makeCertificates } from "../support/certificates.ts";
 
-const curl: Program = { name: "curl", command: ["curl", "--silent", "--show-error", "--max-time", "20"] };
-const nginx: Program = { name: "nginx", command: ["nginx"] };
-const haproxy: Program = { name: "haproxy", command: ["haproxy"] };
-const absent = (name: string, args: readonly string[], pattern: RegExp) =>
-  versionOf(name, args, pattern) === undefined ? `${name} is not installed` : undefined;
-const noCurl = absent("curl", ["--version"], /curl (\S+)/);
-const noNginx = noCurl ?? absent("nginx", ["-v"], /nginx\/(\S+)/);
-const noHaproxy = noCurl ?? absent("haproxy", ["-v"], /version (\S+)/);
-const noSocat = absent("socat", ["-V"], /socat version (\S+)/);
+const noCurl = absent("curl");
+const noNginx = noCurl ?? absent("nginx");
+const noHaproxy = noCurl ?? absent("haproxy");
+const noSocat = absent("socat");
 
 const certificates = makeCertificates();
 

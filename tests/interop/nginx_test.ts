@@ -2,14 +2,13 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertMatch } from "@std/assert";
-import { acceptance, eventually, type Program, type Run, versionOf } from "../e2e/harness.ts";
+import { acceptance, eventually, type Run } from "../e2e/harness.ts";
 import { serveWebSockets } from "../e2e/peers.ts";
+import { absent, curl, nginx } from "../e2e/programs.ts";
 import { openHandles } from "../e2e/wait.ts";
 
-const nginx: Program = { name: "nginx", command: ["nginx"] };
-const curl: Program = { name: "curl", command: ["curl", "--silent", "--show-error"] };
-const noNginx = versionOf("nginx", ["-v"], /nginx\/(\S+)/) === undefined ? "nginx is not installed" : undefined;
-const noCurl = versionOf("curl", ["--version"], /curl (\S+)/) === undefined ? "curl is not installed" : undefined;
+const noNginx = absent("nginx");
+const noCurl = absent("curl");
 const skip = noNginx ?? noCurl;
 
 /**

@@ -3,14 +3,15 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { acceptance, l7mp, type Program, type Run, socat, versionOf } from "../e2e/harness.ts";
+import { acceptance, l7mp, type Program, type Run, socat } from "../e2e/harness.ts";
+import { absent } from "../e2e/programs.ts";
 import { type Certificates, makeCertificates, noOpenssl } from "../support/certificates.ts";
 
 const made = makeCertificates();
 const certificates = made as Certificates;
 const path = (name: string) => certificates.path(name);
 const skip = made ? undefined : noOpenssl;
-const skipSocat = versionOf("socat", ["-V"], /socat version (\S+)/) === undefined ? "socat is not installed" : skip;
+const skipSocat = absent("socat") ?? skip;
 const openssl: Program = { name: "openssl", command: ["openssl"] };
 
 const versions = [["1.2", "-tls1_2"], ["1.3", "-tls1_3"]] as const;

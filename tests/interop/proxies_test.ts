@@ -3,20 +3,16 @@
 // @ts-types="../deno_std.d.ts"
 import { assertEquals, assertMatch } from "@std/assert";
 import { answered } from "../e2e/answered.ts";
-import { acceptance, type Program, type Run, versionOf } from "../e2e/harness.ts";
+import { acceptance, type Program, type Run } from "../e2e/harness.ts";
 import { connect, echo, serveStreams, serveWebSockets } from "../e2e/peers.ts";
+import { absent, haproxy } from "../e2e/programs.ts";
 
 const tinyproxy: Program = { name: "tinyproxy", command: ["tinyproxy"] };
-const haproxy: Program = { name: "haproxy", command: ["haproxy"] };
 
-function absent(command: string, args: readonly string[], pattern: RegExp): string | undefined {
-  return versionOf(command, args, pattern) === undefined ? `${command} is not installed` : undefined;
-}
-
-const noTinyproxy = absent("tinyproxy", ["-v"], /tinyproxy (\S+)/);
-const noHaproxy = absent("haproxy", ["-v"], /HAProxy version (\S+)/i);
+const noTinyproxy = absent("tinyproxy");
+const noHaproxy = absent("haproxy");
 /** Dante asks the system for passwords, so it needs a view of the file system with an account of ours in it. */
-const noDanted = absent("danted", ["-v"], /Dante v?(\S+)/) ??
+const noDanted = absent("danted") ??
   (canMount() ? undefined : "the accounts for danted cannot be made here (mount namespaces needed)");
 
 function canMount(): boolean {

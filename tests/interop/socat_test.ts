@@ -3,9 +3,10 @@
 // @ts-types="../deno_std.d.ts"
 import { assertEquals } from "@std/assert";
 import { answered } from "../e2e/answered.ts";
-import { acceptance, type Bound, l7mp, type Program, type Run, socat, versionOf } from "../e2e/harness.ts";
+import { acceptance, type Bound, l7mp, type Program, type Run, socat } from "../e2e/harness.ts";
+import { absent } from "../e2e/programs.ts";
 
-const skip = versionOf("socat", ["-V"], /socat version (\S+)/) === undefined ? "socat is not installed" : undefined;
+const skip = absent("socat");
 
 interface Pairing {
   readonly name: string;

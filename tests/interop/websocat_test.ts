@@ -3,12 +3,11 @@
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals } from "@std/assert";
 import { answered } from "../e2e/answered.ts";
-import { acceptance, eventually, type Program, versionOf } from "../e2e/harness.ts";
+import { acceptance, eventually } from "../e2e/harness.ts";
 import { echo, serveStreams } from "../e2e/peers.ts";
+import { absent, websocat } from "../e2e/programs.ts";
 
-const version = versionOf("websocat", ["--version"], /websocat (\S+)/);
-const skip = version === undefined ? "websocat is not installed" : undefined;
-const websocat: Program = { name: "websocat", command: ["websocat"] };
+const skip = absent("websocat");
 
 acceptance("interop", "websocat sends lines to WS-LISTEN and prints the answers", async (run) => {
   const port = run.port();

@@ -2,14 +2,12 @@
 
 // @ts-types="../deno_std.d.ts"
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { acceptance, eventually, type Program, versionOf } from "../e2e/harness.ts";
+import { acceptance, eventually } from "../e2e/harness.ts";
 import { serveWebSockets, upgrade } from "../e2e/peers.ts";
+import { absent, curl, websocat } from "../e2e/programs.ts";
 
-const websocat: Program = { name: "websocat", command: ["websocat"] };
-const websocatVersion = versionOf("websocat", ["--version"], /websocat (\S+)/);
-const skipWebsocat = websocatVersion === undefined ? "websocat is not installed" : undefined;
-const curl: Program = { name: "curl", command: ["curl", "-s", "--max-time", "10"] };
-const skipCurl = versionOf("curl", ["--version"], /curl (\S+)/) === undefined ? "curl is not installed" : undefined;
+const skipWebsocat = absent("websocat");
+const skipCurl = absent("curl");
 
 acceptance("interop", "curl learns that there is no WebSocket at its path", async (run) => {
   const port = run.port();
