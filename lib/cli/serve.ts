@@ -107,10 +107,13 @@ export async function serveUntilEnd(service: Service, given: Arguments, outlets:
     timer.stop();
     releaseFaults();
     releaseSignals();
-    await service.close?.();
-    lock?.release();
-    if (given.statistics) statistics(false);
-    driver.close();
+    try {
+      await service.close?.();
+      if (given.statistics) statistics(false);
+    } finally {
+      lock?.release();
+      driver.close();
+    }
   }
 }
 
