@@ -157,7 +157,9 @@ async function resolve(
   const known = literal(host);
   if (known) {
     if (only && known.family !== only) {
-      throw new ConnectError(`getaddrinfo("${host}"): Address family for hostname not supported`, {
+      const [is, asked] = only === "inet" ? ["IPv6", "IPv4"] : ["IPv4", "IPv6"];
+      const advice = `it is ${is}, and ${asked} is asked for: by the address type, pf= or bind=`;
+      throw new ConnectError(`getaddrinfo("${host}"): Address family for hostname not supported; ${advice}`, {
         code: "EAI_ADDRFAMILY",
         retryable: false,
       });

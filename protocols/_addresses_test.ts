@@ -56,7 +56,7 @@ Deno.test("remoteAddresses() asks nobody about a literal and refuses one of the 
   await assertRejects(
     () => remoteAddresses({ address: "127.0.0.1", port: 1, pf: "ip6" }, context),
     ConnectError,
-    'getaddrinfo("127.0.0.1"): Address family for hostname not supported',
+    'getaddrinfo("127.0.0.1"): Address family for hostname not supported; it is IPv4, and IPv6 is asked for: ',
   );
 });
 
