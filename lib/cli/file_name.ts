@@ -36,6 +36,8 @@ export function expandName(text: string, facts: NameFacts): string {
 }
 
 function asPart(value: string): string {
+  // Nothing but dots may be the folder above.
+  if (/^\.+$/.test(value)) return "_".repeat(value.length);
   // deno-lint-ignore no-control-regex
   return value.replace(/[/\x00-\x1f\x7f]/g, "_");
 }

@@ -5,7 +5,7 @@ import { expandName } from "./file_name.ts";
 const facts = {
   program: "gateway",
   pid: 42,
-  session: { SOCAT_PEERADDR: "10.0.0.1", SOCAT_URI: "/../../etc/x\n", PEER: "session" },
+  session: { SOCAT_PEERADDR: "10.0.0.1", SOCAT_URI: "/../../etc/x\n", PEER: "session", ABOVE: "..", HERE: "." },
   environment: (name: string) => ({ HOME: "/home/me", PEER: "environment", TIMESTAMP: "other" })[name],
   now: () => new Date(2026, 10, 2, 3, 4, 5, 67).getTime() + 0.891,
 };
@@ -29,5 +29,6 @@ for (
 
 Deno.test("expandName() lets no caller leave the folder, and takes a session's variable before another", () => {
   assertEquals(expandName("in/$SOCAT_URI", facts), "in/_.._.._etc_x_");
+  assertEquals(expandName("in/$ABOVE/$HERE$HERE/raw", facts), "in/__/__/raw");
   assertEquals(expandName("$PEER", facts), "session");
 });
