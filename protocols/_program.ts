@@ -20,7 +20,7 @@ const signalHelp = (name: string) =>
 
 /** Options of every program address (addresses.md 5.7). */
 export const programOptions = {
-  pipes: s.boolean({ group, help: "Talk to the program through pipes; always so" }),
+  pipes: s.boolean({ group, help: "Talk to the program through pipes; so unless it has pty" }),
   setsid: s.boolean({ group, aliases: ["sid"], help: "The program begins a session of its own; always so" }),
   setpgid: s.boolean({ group, aliases: ["pgid"], help: "The program is in a process group of its own; always so" }),
   stderr: s.boolean({ group, help: "Standard error of the program goes to its output too" }),

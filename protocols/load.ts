@@ -10,8 +10,8 @@ type Part = Partial<Omit<Registry, "environment">>;
 const tcp = async (): Promise<Part> => ({ protocols: [(await import("./tcp.ts")).tcp] });
 
 /**
- * How the type names begin that one file has, or all that begin so (a listening descriptor has a file of its own). Nothing may stand before an address with such a name,
- * as it can with layers: what follows would have to be known.
+ * How the type names begin that one file has, or all that begin so (a listening descriptor has a file of its own).
+ * Nothing may stand before an address with such a name, as it can with layers: what follows would have to be known.
  */
 const rows: readonly (readonly [names: RegExp, load: () => Promise<Part>])[] = [
   [/^(-|stdio)$/i, async () => ({ protocols: [(await import("./stdio.ts")).stdio] })],
