@@ -172,11 +172,14 @@ class ConfiguredService implements Service {
   readonly #parts: Parts;
   readonly #accessLog: AccessLog;
   #log: LogSettings;
+  /** What it begins with. */
+  #loaded: Loaded;
   #control: RunningControl | undefined;
   #metrics: Metrics | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#loaded = parts.loaded;
     const { registry, outlets: { log, open }, given } = parts;
     this.#accessLog = new AccessLog(open);
     this.variables = registry.environment;
@@ -214,7 +217,8 @@ class ConfiguredService implements Service {
   }
 
   async run(proxy: Proxy): Promise<{ error?: L7mpError }> {
-    const { given, registry, outlets, own, loaded } = this.#parts;
+    const { given, registry, outlets, own } = this.#parts;
+    const loaded = this.#loaded;
     const control = new RunningControl({
       registry,
       proxy,
@@ -256,10 +260,16 @@ class ConfiguredService implements Service {
   readonly reload?: () => void;
 
   #reload(): void {
-    const { given, registry, outlets: { log }, stdin } = this.#parts;
+    const { given, registry, outlets, stdin } = this.#parts;
+    const { log } = outlets;
     const again = async () => {
       const loaded = await load(given, registry, stdin);
-      await explained(loaded, () => this.#control!.reload(loaded.document, "refuse"));
+      if (!this.#control) {
+        // It waits for its lock.
+        await checkOnly(loaded, given, registry, outlets);
+        this.#loaded = loaded;
+      }
+      await explained(loaded, async () => await this.#control?.reload(loaded.document, "refuse"));
       log.notice("config.reloaded", "configuration read again");
     };
     again().catch((error) => {

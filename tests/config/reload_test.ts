@@ -356,6 +356,29 @@ acceptance("many objects", "1,000 added and deleted over REST leave nothing behi
   assert(growths.at(-1)! < 200_000, `${growths.join(", ")} bytes more in rounds of 1,000 objects that come and go`);
 });
 
+acceptance(
+  "1.3",
+  "SIGHUP while a lock is waited for: what the file then says is served, if it is right",
+  async (run) => {
+    const [lock, file, before, after] = [run.path("lock"), run.path("config.json"), run.port(), run.port()];
+    const write = (port: number, more = {}) =>
+      Deno.writeTextFile(file, JSON.stringify({ listeners: [listener("l", port)], clusters: [cluster(9)], ...more }));
+    await Deno.writeTextFile(lock, `${Deno.pid}\n`);
+    await write(before);
+    const child = run.spawn(["-dd", "-W", lock, "-c", file], { stderr: "any" });
+    await child.logs(/ N waiting for lock/);
+    await write(after);
+    child.poke("SIGHUP");
+    await child.logs(/ N configuration read again/);
+    await write(before, { listeners: [{ ...listener("l", before), spec: { protocol: "Nonsense" } }] });
+    child.poke("SIGHUP");
+    await child.logs(/ E configuration not reloaded, the old one stays: .*Nonsense/);
+    await Deno.remove(lock);
+    await child.logs(new RegExp(` N listening on AF=2 127\\.0\\.0\\.1:${after}`));
+    assertEquals(await isBound({ tcp: before }), false);
+  },
+);
+
 // deno-lint-ignore no-explicit-any
 function withoutSessions({ sessions: _, ...config }: any): unknown {
   return config;
