@@ -144,6 +144,18 @@ export interface PseudoTerminal {
   inUse(): boolean;
 }
 
+/** How an inherited descriptor is used. */
+export interface AdoptOptions {
+  /** For messages: `FD:3`. */
+  readonly name: string;
+  /** The half it is limited to. */
+  readonly direction: "read" | "write" | "both";
+  /** The stream does not close it: several may use it at a time. */
+  readonly keepOpen: boolean;
+  /** Others go on using what it leads to: a connection is neither shut nor reset. */
+  readonly shared?: boolean;
+}
+
 export interface Driver {
   readonly name: "native" | "portable";
   /**
@@ -168,15 +180,8 @@ export interface Driver {
   descriptorKind(fd: number): DescriptorKind;
   /** Which way descriptor `fd`, which is open, can be used; "both" where the system does not tell. */
   descriptorAccess(fd: number): "read" | "write" | "both";
-  /**
-   * A stream over an inherited descriptor; its owner is the stream from now on, which closes it unless `keepOpen`: then
-   * several streams may use it at a time. `direction` limits it to one half. With `shared` others go on using what it
-   * leads to: a connection is neither shut nor reset. Throws as `descriptorKind` does.
-   */
-  adoptDescriptor(
-    fd: number,
-    options: { name: string; direction: "read" | "write" | "both"; keepOpen: boolean; shared?: boolean },
-  ): Stream;
+  /** A stream over an inherited descriptor, which it owns from now on. Throws as `descriptorKind` does. */
+  adoptDescriptor(fd: number, options: AdoptOptions): Stream;
   /**
    * The callers of a listening stream socket that was open before us, on descriptor `fd`; whoever else has it open finds
    * it non-blocking from now on. Children do not inherit it any more, unless it is below 3. The listener owns it, or with

@@ -3,10 +3,9 @@ import { ConnectError, L7mpError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Context } from "../lib/protocol.ts";
 import { parseIp } from "../lib/stream/net_range.ts";
-import type { SocketAddress } from "../lib/stream/stream.ts";
+import type { IpAddress, SocketAddress } from "../lib/stream/stream.ts";
 import type { Bind } from "./_ip_options.ts";
 
-export type IpAddress = Extract<SocketAddress, { port: number }>;
 type Family = IpAddress["family"];
 
 /** The ports that BSD's `rresvport` gives: those below belong to servers. */

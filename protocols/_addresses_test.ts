@@ -1,10 +1,9 @@
 // @ts-types="../tests/deno_std.d.ts"
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectError } from "../lib/errors.ts";
-import type { SocketAddress } from "../lib/stream/stream.ts";
+import type { IpAddress, SocketAddress } from "../lib/stream/stream.ts";
 import { fakeDriver, testContext } from "../tests/support/fake_driver.ts";
 import {
-  type IpAddress,
   type IpSpec,
   localAddress,
   openFrom,

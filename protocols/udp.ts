@@ -2,16 +2,8 @@
 import type { DatagramSocket, DatagramSocketOptions, Driver } from "../lib/driver.ts";
 import type { Context, Protocol } from "../lib/protocol.ts";
 import * as s from "../lib/schema.ts";
-import { type DatagramStream, formatAddress } from "../lib/stream/stream.ts";
-import {
-  anyAddress,
-  type IpAddress,
-  type LocalPort,
-  openFrom,
-  openLocal,
-  remoteAddresses,
-  tryEach,
-} from "./_addresses.ts";
+import { type DatagramStream, formatAddress, type IpAddress } from "../lib/stream/stream.ts";
+import { anyAddress, type LocalPort, openFrom, openLocal, remoteAddresses, tryEach } from "./_addresses.ts";
 import { DatagramListener } from "./_datagram_listener.ts";
 import { DatagramPort, datagramPort } from "./_datagram_port.ts";
 import { maxUdpBytes, SocketDatagramStream, warnOfDrops, withBroadcastAdvice } from "./_datagram_stream.ts";

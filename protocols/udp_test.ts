@@ -4,9 +4,8 @@ import type { Driver } from "../lib/driver.ts";
 import { ConfigError, ConnectError } from "../lib/errors.ts";
 import type { Incoming } from "../lib/protocol.ts";
 import { parseNet } from "../lib/stream/net_range.ts";
-import type { DatagramStream, SocketAddress } from "../lib/stream/stream.ts";
+import type { DatagramStream, IpAddress, SocketAddress } from "../lib/stream/stream.ts";
 import { fakeDriver, ip, packet, peer, testContext, texts } from "../tests/support/fake_driver.ts";
-import type { IpAddress } from "./_addresses.ts";
 import { udp, udpDatagram, udpRecv, udpRecvfrom, udpSendto } from "./udp.ts";
 
 const [a, b] = [peer(2, 1000), peer(3, 2000)];

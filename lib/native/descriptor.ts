@@ -1,5 +1,5 @@
 /** Descriptors that were open before us: what they are, and streams over them. */
-import type { DescriptorKind, Packet } from "../driver.ts";
+import type { AdoptOptions, DescriptorKind, Packet } from "../driver.ts";
 import { StreamError } from "../errors.ts";
 import type { ByteStream, Datagram, DatagramStream, Stream, StreamInfo } from "../stream/stream.ts";
 import { ByteSocket } from "./byte_socket.ts";
@@ -45,13 +45,6 @@ export function descriptorKind(fd: number): DescriptorKind {
 export function descriptorAccess(fd: number): "read" | "write" | "both" {
   const access = libc.fcntl(fd, c.F_GETFL, 0) & c.O_ACCMODE;
   return access === c.O_RDONLY ? "read" : access === c.O_WRONLY ? "write" : "both";
-}
-
-export interface AdoptOptions {
-  readonly name: string;
-  readonly direction: "read" | "write" | "both";
-  readonly keepOpen: boolean;
-  readonly shared?: boolean;
 }
 
 /** As `Driver.adoptDescriptor`. */

@@ -1,14 +1,12 @@
 /** Binding a socket to a path in the file system. */
 import type { PathOptions } from "../driver.ts";
 import { adviceOnUse, bindPath as bindWith, type BoundPath, type PathUse, removePath } from "../portable/unix_path.ts";
-import { formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { formatAddress, type UnixAddress } from "../stream/stream.ts";
 import { SOCK_DGRAM } from "./constants.ts";
 import { connectError, EADDRINUSE, ECONNREFUSED, EPROTOTYPE } from "./errno.ts";
 import { AF_UNIX } from "./layout.ts";
 import { errno, libc } from "./libc.ts";
 import { openSocket } from "./socket.ts";
-
-type UnixAddress = SocketAddress & { family: "unix" };
 
 /** Binds `fd` to a path under the rules of `PathOptions`. `bytes` is the encoded address. */
 export function bindPath(

@@ -1,7 +1,7 @@
 /** Datagram sockets of the runtime, UDP and UNIX. */
 import type { DatagramSocket, DatagramSocketOptions, DatagramTarget, Packet, PathOptions, Peer } from "../driver.ts";
 import { ConnectError, StreamError, systemFault } from "../errors.ts";
-import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { type Datagram, formatAddress, type SocketAddress, type UnixAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
 import { connectError, optionError, streamError } from "./errors.ts";
 import { interface4 } from "./interfaces.ts";
@@ -15,8 +15,6 @@ const udpReadBytes = 65_536;
 const largestUdpBytes = 65_507;
 /** The system's default send buffer bounds a UNIX datagram to about 208 KiB. */
 const unixReadBytes = 262_144;
-
-type UnixAddress = SocketAddress & { family: "unix" };
 export type OpenOptions = DatagramSocketOptions & PathOptions;
 
 /** As `Driver.openDatagram`. */

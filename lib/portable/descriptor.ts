@@ -1,5 +1,5 @@
 /** Descriptors that were open before us, as far as the runtime can see and reopen them. */
-import type { DescriptorKind } from "../driver.ts";
+import type { AdoptOptions, DescriptorKind } from "../driver.ts";
 import { ConnectError, StreamError, systemFault } from "../errors.ts";
 import { type Handle, HandleStream } from "../stream/handle_stream.ts";
 import type { ByteStream, Stream, StreamInfo } from "../stream/stream.ts";
@@ -64,13 +64,6 @@ function tableOf(name: string): string[] {
   } catch {
     return [];
   }
-}
-
-interface AdoptOptions {
-  readonly name: string;
-  readonly direction: "read" | "write" | "both";
-  readonly keepOpen: boolean;
-  readonly shared?: boolean;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** A listening TCP or UNIX stream socket of the runtime. */
 import type { PathOptions, StreamListener, StreamSocketOptions } from "../driver.ts";
-import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { type ByteStream, formatAddress, type SocketAddress, type UnixAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
 import { ByteSocket } from "./byte_socket.ts";
 import { connectError, streamError } from "./errors.ts";
@@ -10,8 +10,6 @@ import { setTcpOptions } from "./stream_connect.ts";
 import { bindError, bindPath, type BoundPath, clearPath } from "./unix_path.ts";
 
 type ListenOptions = StreamSocketOptions & PathOptions & { backlog: number };
-type UnixAddress = SocketAddress & { family: "unix" };
-
 /** As `Driver.listenStream`. The backlog of a UNIX socket is the runtime's. */
 export async function listenStream(
   local: SocketAddress,

@@ -2,14 +2,12 @@
 import type { RemoteInfo, Socket } from "node:dgram";
 import type { DatagramSocket, DatagramTarget, Packet, Peer } from "../driver.ts";
 import { StreamError } from "../errors.ts";
-import { type Datagram, formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { type Datagram, formatAddress, type IpAddress, type SocketAddress } from "../stream/stream.ts";
 import { Drops, keyOf, type OpenOptions } from "./datagram_socket.ts";
 import { connectError, optionError, streamError } from "./errors.ts";
 import { interface4, interface6 } from "./interfaces.ts";
 import { onlyPeer } from "./only_peer.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
-
-type IpAddress = SocketAddress & { family: "inet" | "inet6" };
 
 /** node:dgram delivers without being asked: what waits is bounded, and the newest is dropped. */
 const queuePackets = 1024;

@@ -3,14 +3,20 @@ import type { Socket } from "node:net";
 import { AbortGate } from "../stream/abort_gate.ts";
 import { delegateBytes } from "../stream/delegate.ts";
 import { fromDuplex } from "../stream/duplex.ts";
-import { type ByteStream, formatAddress, type SocketAddress, type StreamInfo } from "../stream/stream.ts";
+import {
+  type ByteStream,
+  formatAddress,
+  type IpAddress,
+  type SocketAddress,
+  type StreamInfo,
+} from "../stream/stream.ts";
 import { connectError } from "./errors.ts";
 import type { Owned, OwnedSet } from "./owned.ts";
 
 /** Connects from `local`. Rejects with a `ConnectError`, or the signal's reason. */
 export async function connectFrom(
-  local: SocketAddress & { family: "inet" | "inet6" },
-  remote: SocketAddress & { family: "inet" | "inet6" },
+  local: IpAddress,
+  remote: IpAddress,
   options: { readonly nodelay?: boolean; readonly keepalive?: boolean },
   signal: AbortSignal,
   owned: OwnedSet,

@@ -1,7 +1,7 @@
 /** Connecting a stream socket through the runtime. */
 import type { BacklogQueue } from "../backlog_queue.ts";
 import type { PathOptions, StreamSocketOptions } from "../driver.ts";
-import { type ByteStream, formatAddress, type SocketAddress } from "../stream/stream.ts";
+import { type ByteStream, formatAddress, type SocketAddress, type UnixAddress } from "../stream/stream.ts";
 import { fromRuntime, runtimePath } from "./address.ts";
 import { ByteSocket } from "./byte_socket.ts";
 import { connectError } from "./errors.ts";
@@ -44,7 +44,7 @@ export async function connectStream(
 }
 
 async function connectUnix(
-  remote: SocketAddress & { family: "unix" },
+  remote: UnixAddress,
   signal: AbortSignal,
   owned: OwnedSet,
   backlogs: BacklogQueue,

@@ -4,11 +4,9 @@
  */
 import type { PathOptions } from "../driver.ts";
 import { L7mpError, systemFault } from "../errors.ts";
-import type { SocketAddress } from "../stream/stream.ts";
+import type { UnixAddress } from "../stream/stream.ts";
 import { runtimePath } from "./address.ts";
 import { connectError } from "./errors.ts";
-
-type UnixAddress = SocketAddress & { family: "unix" };
 
 /** Nobody may connect between `bind` and `chmod`. */
 const closedUmask = 0o177;

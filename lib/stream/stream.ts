@@ -3,9 +3,18 @@
 export type StreamKind = "byte" | "datagram";
 
 /** The name of one end of a socket. An abstract UNIX name is written with a leading `@`; an unbound one is "". */
-export type SocketAddress =
-  | { readonly family: "inet" | "inet6"; readonly host: string; readonly port: number }
-  | { readonly family: "unix"; readonly path: string };
+export type SocketAddress = IpAddress | UnixAddress;
+
+export interface IpAddress {
+  readonly family: "inet" | "inet6";
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface UnixAddress {
+  readonly family: "unix";
+  readonly path: string;
+}
 
 /** Of a terminal's window, in characters. */
 export interface WindowSize {
