@@ -11,7 +11,10 @@ export function exampleOf(entry: TypeEntry, option?: OptionEntry): string {
   const use = oneWay[option?.name ?? ""] ?? direction;
   const needed = type.example === undefined || what === "transform" ? "" : `,${type.example}`;
   const shown = option === undefined || needed.split(",").some((part) => part.split("=")[0] === option.name);
-  const fork = type.role === "listen" && what === "address" && option?.name !== "fork" && option?.name !== "oneshot";
+  const many = type.role === "listen"
+    ? option?.name !== "fork" && option?.name !== "oneshot"
+    : option?.name === needsFork;
+  const fork = many && what === "address";
   const word = quoted(
     `${type.names[0]}${parameters}${fork ? ",fork" : ""}${needed}${shown ? "" : `,${exampleOption(option)}`}`,
   );
@@ -21,6 +24,9 @@ export function exampleOf(entry: TypeEntry, option?: OptionEntry): string {
   if (use === "write") return first ? `l7mp -U ${word} -${tail}` : `l7mp -u - ${word}${tail}`;
   return type.role === "listen" || first ? `l7mp ${word} PIPE${tail}` : `l7mp - ${word}${tail}`;
 }
+
+/** The option that makes no sense without `fork`. */
+const needsFork = "max-children";
 
 /** Options that need an address to be used in one direction. */
 const oneWay: Readonly<Record<string, Direction>> = { rdonly: "read", wronly: "write" };

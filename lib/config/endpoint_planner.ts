@@ -76,11 +76,20 @@ function planStack(stack: Stack, place: Place | "half", direction: Direction, re
   if (role !== "listen") {
     const connect = connectOptions.parse(outer.settings, at);
     checkConnect(endpoint, connect);
+    checkSessions(stack, connect);
     return { ...endpoint, connect };
   }
   const listen = listenOptions.parse(outer.settings, at);
   checkAdmission(stack, layers, listen);
-  return { ...endpoint, listen: { ...listen, fork: many && (listen.fork ?? true) } };
+  const served = { ...listen, fork: many && (listen.fork ?? true) };
+  checkSessions(stack, served);
+  return { ...endpoint, listen: served };
+}
+
+/** Refuses a bound on the number of sessions where there is one: who wrote it has forgotten `fork`. */
+function checkSessions(stack: Stack, { fork, max_children }: Pick<ListenOptions, "fork" | "max_children">): void {
+  if (max_children === undefined || fork) return;
+  throw new ConfigError(`option "max-children" of ${typeName(stack)} not allowed without option fork`);
 }
 
 /** Refuses rules about the IP addresses of callers that have none: nobody would ever be refused. */

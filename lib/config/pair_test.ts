@@ -136,6 +136,7 @@ Deno.test("documentFromWords() refuses wrong words with the reason", () => {
   refuses([], 'exactly 2 addresses required (there are 0); use option "-h" for help');
   refuses(["-", "tcp:a:1", "-"], '"tcp:a:1" is an address, not a transform; more than one pair needs a file (-c)');
   refuses(["-", "LINSE", "-"], 'unknown transform "LINSE"; did you mean "LINES"?');
+  refuses(["-", "frobnicate", "-"], 'unknown transform "frobnicate"; use option "-h" for a list');
   refuses(["-", "LINES"], '"LINES" is a transform, not an address; it stands between two addresses');
   refuses(["LINES", "tcp-l:1", "-"], '"LINES" is a transform, not an address; it stands between two addresses');
   refuses(["-", "tcp:a:1", "LINES"], '"LINES" is a transform, not an address; it stands between two addresses');

@@ -45,6 +45,17 @@ Deno.test("planDocument() refuses rules about IP addresses for callers that have
   }
 });
 
+Deno.test("planDocument() refuses a bound on sessions where there is one, for want of fork", () => {
+  const message = (type: string) => `option "max-children" of ${type} not allowed without option fork`;
+  refuses(["tcp-l:5,max-children=2", "tcp:h:1"], message("TCP-LISTEN"));
+  refuses(["tcp-l:5,fork,oneshot,max-children=2", "tcp:h:1"], message("TCP-LISTEN"));
+  refuses(["tcp:h:1,max-children=2", "tcp-l:5"], message("TCP"));
+  refuses(["tcp-l:5,fork", "tcp:h:1,max-children=2"], message("TCP"));
+  for (const address of ["tcp-l:5,fork", "tcp:h:1,fork", "udp-server:5"]) {
+    plan([`${address},max-children=2`, "tcp:h:1"]);
+  }
+});
+
 Deno.test("planDocument() gives files' listeners fork, and stacks their layers lowest first", () => {
   const destination = {
     spec: { protocol: "WebSocket", transport: { protocol: "TLS", transport: { protocol: "TCP", port: 5 } } },

@@ -36,7 +36,8 @@ export function parseTransform(word: string, names: Names): ParsedTransform {
       throw new ConfigError(`unknown transform "${head}"; options follow the address after a comma (…,${word})`);
     }
     const all = names.registry.transforms.flatMap((transform) => transform.types.flatMap((type) => type.names));
-    throw new ConfigError(`unknown transform "${head}"${suggestion(head.toUpperCase(), all)}`);
+    const cure = suggestion(head.toUpperCase(), all) || '; use option "-h" for a list';
+    throw new ConfigError(`unknown transform "${head}"${cure}`);
   }
   const { transform, type } = found;
   const tokens = body.length > 1 ? body.slice(2) : undefined;
