@@ -18,7 +18,7 @@ function linesBelow(heading: string): string[] {
   return [...section.matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block]) => block!.trim().split("\n"));
 }
 
-/** A reader at a shell, on whose machine the README's ports are others. */
+/** A reader at a shell, on whose machine the README's ports are others, and connecting may take its time. */
 class Reader {
   readonly #run: Run;
   readonly #ports = new Map<string, number>();
@@ -35,7 +35,8 @@ class Reader {
   }
 
   #moved(text: string): string {
-    return text.replace(/\b(?:1234|8080|900[12]|9090|1500[01]|16000)\b/g, (port) => String(this.port(Number(port))));
+    return text.replace(/\b(?:1234|8080|900[12]|9090|1500[01]|16000)\b/g, (port) => String(this.port(Number(port))))
+      .replace("timeout: 2000", "timeout: 60000");
   }
 
   /** `line` as it is here, with files of `config/` in the folder of the case. */

@@ -122,6 +122,7 @@ cluster:
   spec: { protocol: "Logger" }
 `;
 
+/** Its `timeout` was 2000, within which a busy machine does not always connect. */
 function listener(name: string, destination: string, ingress: string): string {
   return `
 listener:
@@ -133,7 +134,7 @@ listener:
           destination: ${destination}
           ingress:
             - ${ingress}
-          retry: {retry_on: always, num_retries: 3, timeout: 2000}
+          retry: {retry_on: always, num_retries: 3, timeout: 5000}
 `;
 }
 
