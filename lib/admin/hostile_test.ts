@@ -73,7 +73,7 @@ Deno.test("API: wrong types at every place of a definition are 4xx and change no
       options: { track: 1 },
       rules: [{
         name: "r",
-        match: {},
+        match: { op: "test", path: "/IP/src_addr", value: "x" },
         action: {
           rewrite: [{ path: "/a", value: 1 }],
           route: {
