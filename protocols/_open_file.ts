@@ -12,6 +12,7 @@ import {
   underUmask,
 } from "./_file_options.ts";
 import type { Handle } from "../lib/stream/handle_stream.ts";
+import { sleep } from "../lib/stream/timer.ts";
 
 export type FileSpec = OpenOptions & OwnershipOptions;
 
@@ -61,10 +62,14 @@ export async function openFile(path: string, given: FileSpec, { direction, signa
   const where = inFolder(path, spec.chdir);
   prepare(where, spec, driver);
   signal.throwIfAborted();
-  const wake = () => wakeOpen(where);
+  const opened = new AbortController();
+  const wake = () => void wakeOpen(where, opened.signal);
   signal.addEventListener("abort", wake, { once: true });
   const opening = needsNumericFlags(spec, access) ? openNumeric(where, spec, access) : open(where, spec, access);
-  const file = await opening.finally(() => signal.removeEventListener("abort", wake));
+  const file = await opening.finally(() => {
+    signal.removeEventListener("abort", wake);
+    opened.abort();
+  });
   if (signal.aborted) {
     file.close();
     throw signal.reason;
@@ -110,12 +115,21 @@ async function truncate(path: string): Promise<void> {
   }
 }
 
-/** An `open` that waits for the peer of a named pipe has one for a moment, and comes back. */
-function wakeOpen(path: string): void {
+/** How often an `open` that is to come back is woken. */
+const wakeMs = 5;
+
+/**
+ * An `open` that waits for the peer of a named pipe has one for a moment, and comes back; again and again until it has,
+ * for it may only be about to wait.
+ */
+async function wakeOpen(path: string, opened: AbortSignal): Promise<void> {
   try {
-    if (Deno.statSync(path).isFifo) Deno.openSync(path, { read: true, write: true }).close();
+    while (Deno.statSync(path).isFifo) {
+      Deno.openSync(path, { read: true, write: true }).close();
+      await sleep(wakeMs, opened);
+    }
   } catch {
-    // Whatever hinders us: the call ends with its peer, or with the program.
+    // It has come back; or whatever hinders us: it ends with its peer, or with the program.
   }
 }
 

@@ -87,7 +87,7 @@ Deno.test("PIPE one way waits for its peer until the signal says no more, and re
       const context = localContext({ direction, signal: abort.signal });
       const opening = pipe.connect!(pipe.spec.parse({ path, ...options }, ""), context);
       while (!await has(path)) await new Promise((resolve) => setTimeout(resolve, 1));
-      // That it waits cannot be seen; were it not there yet, it would find the signal aborted.
+      // That it waits cannot be seen; what is only about to wait is given up, too.
       await new Promise((resolve) => setTimeout(resolve, 10));
       const reason = new Error("on purpose");
       abort.abort(reason);
