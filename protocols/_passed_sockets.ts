@@ -20,7 +20,10 @@ export function passedSocket(
   const count = Number(environment("LISTEN_FDS") ?? 0);
   if (!(count > 0)) return fail("no sockets were passed (LISTEN_FDS); the program must be started by who opens them");
   const owner = environment("LISTEN_PID");
-  if (owner !== String(pid)) return fail(`the sockets were passed to process ${owner} (LISTEN_PID), this is ${pid}`);
+  if (owner !== String(pid)) {
+    const whom = owner === undefined ? "nobody" : `process ${owner}`;
+    return fail(`the sockets were passed to ${whom} (LISTEN_PID), this is ${pid}`);
+  }
   const names = (environment("LISTEN_FDNAMES") ?? "").split(":").slice(0, count);
   const found = names.flatMap((one, i) => one === name ? [firstPassed + i] : []);
   if (found.length === 0) return fail(`no socket with this name was passed; their names are: ${names.join(" ")}`);

@@ -20,6 +20,7 @@ Deno.test("passedSocket() says why there is none", () => {
     assertThrows(() => socket(...args), ConnectError, `ACCEPT-FD: fdname "${args[0]}": ${why}`);
   fails("no sockets were passed (LISTEN_FDS)", "web", undefined, {});
   fails("the sockets were passed to process 8 (LISTEN_PID), this is 7", "web", 3, { ...passed, LISTEN_PID: "8" });
+  fails("the sockets were passed to nobody (LISTEN_PID), this is 7", "web", 3, { LISTEN_FDS: "1" });
   fails("no socket with this name was passed; their names are: web ctl web", "x");
   fails("several sockets have this name; write which: ACCEPT-FD:<num>,fdname=web with 3, 5", "web");
   fails("descriptor 4 has another name; with this one there is 3, 5", "web", 4);
