@@ -111,7 +111,8 @@ function integerFromText(text: string | undefined, at: string): number {
   return negative ? -value : value;
 }
 
-export function integer(notes: Notes<number> & Range = {}): Schema<number> {
+/** An integer; `bare` is what it is on the command line without a value. */
+export function integer({ bare, ...notes }: Notes<number> & Range & { readonly bare?: number } = {}): Schema<number> {
   const { min = -Infinity, max = Infinity } = notes;
   const check = (value: number, at: string) => {
     if (value < min || value > max) throw outOfRange(at, String(value), { min, max });
@@ -120,24 +121,16 @@ export function integer(notes: Notes<number> & Range = {}): Schema<number> {
   return {
     type: "number",
     notes,
+    isSwitch: bare !== undefined,
     parse: (value, at) => Number.isInteger(value) ? check(value as number, at) : fail(at, value, "an integer"),
-    fromText: (text, at) => check(integerFromText(text, at), `option "${at}"`),
+    fromText: (text, at) =>
+      text === undefined && bare !== undefined ? bare : check(integerFromText(text, at), `option "${at}"`),
     print: (value) => value,
     json: () => ({
       type: "integer",
       ...(min > -Infinity && { minimum: min }),
       ...(max < Infinity && { maximum: max }),
     }),
-  };
-}
-
-/** A distance in bytes; without a value 0. */
-export function offset(notes: Notes<number> = {}): Schema<number> {
-  const counted = integer(notes);
-  return {
-    ...counted,
-    isSwitch: true,
-    fromText: (text, at) => text === undefined ? 0 : counted.fromText(text, at),
   };
 }
 

@@ -42,7 +42,7 @@ export const openOptions = {
   largefile: s.boolean({ group, aliases: ["o-largefile"], help: "Files may be larger than 2 GiB; always so" }),
   seek: s.integer({ group, aliases: ["seek-set", "lseek"], help: "Start at this offset, in bytes" }),
   seek_cur: s.integer({ group, help: "Move by this many bytes from where the file stands" }),
-  seek_end: s.offset({ group, help: "Start at this offset from the end, in bytes (default 0)" }),
+  seek_end: s.integer({ group, bare: 0, help: "Start at this offset from the end, in bytes (default 0)" }),
   ftruncate: s.size({ group, aliases: ["truncate"], help: "Cut or extend the file to this size" }),
 };
 

@@ -14,6 +14,11 @@ export const echo: Protocol<s.SpecOf<typeof echoSpec>> = {
     parameters: { form: "none" },
     withParameters: "PIPE",
     help: "Gives back every message as it was; with a path it is PIPE",
+  }, {
+    names: ["SOCKETPAIR"],
+    role: "local",
+    parameters: { form: "none" },
+    help: "The same as ECHO",
   }],
   kind: "datagram",
   end: "half",

@@ -34,7 +34,7 @@ const absent: readonly Absent[] = [
     instead: "use range=",
   },
   { names: "netns", instead: "use ip netns: ip netns exec NAME l7mp ..." },
-  { names: "escape-newlines rate burst max-messages linger-half cool-write children-shutup" },
+  { names: "escape-newlines rate burst max-messages linger-half" },
   { names: "shell", instead: "SHELL takes $SHELL" },
   { names: "print-ping-rtt root file binary-prefix text-prefix header-to-env" },
   {

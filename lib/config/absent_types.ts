@@ -27,7 +27,6 @@ const absent: readonly Absent[] = [
     names: /^(SOCKET-(CONNECT|LISTEN|SENDTO|RECV|RECVFROM|DATAGRAM)|SENDTO|DATAGRAM|DGRAM)$/,
     instead: "write what it means by name: TCP, UDP, UNIX-CONNECT and the like",
   },
-  { names: /^SOCKETPAIR$/, instead: "use ECHO" },
   { names: /^SOCKS5?-(LISTEN|BIND)$/ },
   { names: new RegExp(`^SEQP(ACKET)?${roles}$`), instead: "UNIX-CONNECT and UNIX-SENDTO are the other kinds" },
   { names: /^(L-WS-UNIX|WS-(L|LISTEN)-UNIX|UNIX-(L|LISTEN)-WS)$/, instead: "use ws-u:unix-l:<path>" },

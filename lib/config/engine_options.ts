@@ -19,6 +19,11 @@ export const streamOptions = s.object({
   shut_null: s.boolean({ group: "ends", help: "Send an empty datagram when the other side ends" }),
   // Nothing to do: no stream shuts more than its writing half, and that when the other side ends. Programs read it too.
   end_close: s.boolean({ group: "ends", help: "At the end of the session only close; a program is not killed" }),
+  cool_write: s.boolean({
+    group: "ends",
+    aliases: ["coolwrite"],
+    help: "That this side cuts the connection off (reset, broken pipe) is a notice and no error",
+  }),
   escape: s.integer({ min: 0, max: 255, group: "ends", help: "Take this byte as the end, as escape=0x0f does Ctrl-O" }),
   readbytes: s.size({ group: "ends", help: "End after this many bytes read from this address", aliases: ["bytes"] }),
   crnl: s.boolean({ group: "data", aliases: ["crlf"], help: "Lines here end in CR LF, newline on the other side" }),
@@ -55,6 +60,13 @@ export const listenOptions = s.object({
     group: "listening",
     aliases: ["maxchildren", "max-sessions", "conncap"],
     help: "Sessions at a time; further peers wait",
+  }),
+  children_shutup: s.integer({
+    min: 0,
+    bare: 1,
+    group: "listening",
+    help: "With fork: what ends a session in error is logged by this many levels lower",
+    example: "1",
   }),
   accept_timeout: s.duration({
     group: "listening",

@@ -13,6 +13,7 @@ import { openConnector, sendFirst } from "./connector.ts";
 import { endAtAge, maxAgeMs } from "./age.ts";
 import { contextOf, type SessionEnvironment } from "./environment.ts";
 import { EventLog, type SessionEvent } from "./event_log.ts";
+import { levelOf, mayCut } from "./loudness.ts";
 import { sessionMetadata } from "./metadata.ts";
 import { welcome, withEnds } from "./open.ts";
 import { openAll } from "./open_all.ts";
@@ -91,7 +92,7 @@ export class Session {
     const timers = [this.#limitAge(this.listener.endpoint)];
     try {
       let opened = await this.#open();
-      timers.push(this.#limitAge(this.#target?.choice?.endpoint));
+      timers.push(this.#limitAge(this.#destination));
       const { ingress, egress } = opened;
       const stages = [...ingress.streams, ...egress.streams];
       let summary: RelaySummary;
@@ -128,6 +129,11 @@ export class Session {
   /** Ends it with `reason`, an error whose code is `stopped` or `deleted` where it is none of the session's. */
   end(reason: L7mpError): void {
     this.#abort.abort(reason);
+  }
+
+  /** The endpoint that was picked, once one has been. */
+  get #destination(): Endpoint | undefined {
+    return this.#target?.choice?.endpoint;
   }
 
   /** Whether all of it has been connected. */
@@ -173,16 +179,16 @@ export class Session {
     const { listener } = this;
     const cut = end === "error" ? asL7mpError(cause) : undefined;
     const reason = endOf(end, cut);
-    const error = reason === "error" || reason === "reset" ? cut : undefined;
-    const target = this.#target?.choice?.endpoint.name ?? listener.target ?? this.#way?.target.name ?? "";
-    if (error) {
+    const cool = reason === "reset" && mayCut(cut?.side === "downstream" ? listener.endpoint : this.#destination);
+    const error = reason === "error" || reason === "reset" && !cool ? cut : undefined;
+    const target = this.#destination?.name ?? listener.target ?? this.#way?.target.name ?? "";
+    if (cut && (error || cool)) {
       const to = target === "" ? "" : ` to ${target}`;
       const from = this.#called ? `; session ${this.name} from ${this.#source}${to}` : "";
-      const { code, side } = error;
-      // Of the only caller there will be, what it could not do is an error.
-      const level = listener.endpoint.listen?.fork ? error.level : "error";
+      const { code, side } = cut;
+      const level = cool ? "notice" : levelOf(cut, listener.endpoint);
       const retry = this.#way?.retry ?? retryOf(listener.endpoint.connect);
-      const message = error.message + adviceOn(error, { retries: retry.count > 0 });
+      const message = cut.message + adviceOn(cut, { retries: retry.count > 0 });
       this.#log[level]("session.error", `${message} (${side ?? "local"}${from})`, { code, side });
     }
     const durationMs = performance.now() - this.start;
@@ -381,7 +387,7 @@ export class Session {
       name: this.name,
       listener: this.listener,
       way: this.#way!,
-      target: this.#target?.choice?.endpoint,
+      target: this.#destination,
       metadata: () => this.metadata,
       environment: this.#environment,
       log: this.#log,

@@ -175,3 +175,38 @@ Deno.test("i-19: sessions without a destination or an endpoint are shown, and cl
   });
   assertEquals(gateway.control.sessions().length, 1);
 });
+
+/** What is logged of a session whose destination resets it, which does as `spec` of either end says. */
+async function resetBy(listener: Record<string, unknown>, destination: Record<string, unknown>): Promise<string[]> {
+  const given = document({});
+  Object.assign(given.listeners![0]!.spec!, listener);
+  Object.assign(given.clusters![0]!.spec!, destination);
+  await using gateway = await Gateway.start(given);
+  const servers = gateway.net.peers(9);
+  gateway.net.call(1);
+  await until(() => servers.length === 1);
+  await until(() => gateway.shown.status === "CONNECTED");
+  servers[0]!.abort(new Error("gone"));
+  await until(() => gateway.records.length === 1);
+  const { reason, error } = gateway.records[0]!;
+  return [reason, String(error?.code), ...gateway.lines.filter((line) => /Connection reset/.test(line))];
+}
+
+Deno.test("what ends one session of many in error is an error, children-shutup that many levels below", async () => {
+  const [, code, line] = await resetBy({}, {});
+  assertEquals(code, "ECONNRESET");
+  assertMatch(line!, /^E /);
+  const [reason, stillCode, lower] = await resetBy({ children_shutup: 1 }, {});
+  assertEquals([reason, stillCode], ["reset", "ECONNRESET"]);
+  assertMatch(lower!, /^W /);
+  assertMatch((await resetBy({ children_shutup: 3 }, {}))[2]!, /^I /);
+  // Below what is logged here.
+  assertEquals((await resetBy({ children_shutup: 9 }, {}))[2], undefined);
+});
+
+Deno.test("a reset by the side that has cool-write is a notice and no error; of the other side it is one", async () => {
+  const [reason, code, line] = await resetBy({}, { cool_write: true });
+  assertEquals([reason, code], ["reset", "undefined"]);
+  assertMatch(line!, /^N .*Connection reset by peer \(upstream; session /);
+  assertMatch((await resetBy({ cool_write: true }, {}))[2]!, /^E /);
+});

@@ -42,7 +42,7 @@ Deno.test("--help=TOPIC explains a type, an option of addresses, an option of th
   assertStringIncludes(type.stdout, "\nExample: l7mp TCP-LISTEN:8080,fork PIPE\n");
   const option = await runHere(["--help=Max_Children"]);
   assertStringIncludes(option.stdout, "max-children=<number>\n");
-  assertStringIncludes(option.stdout, "  aliases: max-sessions conncap\n");
+  assertStringIncludes(option.stdout, "  aliases: maxchildren max-sessions conncap\n");
   const program = await runHere(["--help=grace"]);
   assertStringIncludes(program.stdout, "--grace=SECONDS\n");
   assertStringIncludes(program.stdout, "\nExample: l7mp --grace=30 ");
