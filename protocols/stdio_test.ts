@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects, asser
 import { ConnectError, StreamError } from "../lib/errors.ts";
 import type { ByteStream } from "../lib/stream/stream.ts";
 import { localContext } from "../tests/support/local_context.ts";
+import { noTerminals } from "../tests/support/machine.ts";
 import { bytesOf, patternBytes, textOf } from "../tests/support/streams.ts";
 import { stdio } from "./stdio.ts";
 
@@ -131,24 +132,30 @@ async function onTerminal(settings: Record<string, boolean>): Promise<[string, s
   return [during, after];
 }
 
-Deno.test("STDIO options raw, rawer, cfmakeraw and echo change the terminal until abort()", async () => {
-  const cases: [Record<string, boolean>, RegExp, RegExp][] = [
-    [{ raw: true }, /-icanon/, /-echo\b/],
-    [{ rawer: true }, /-icanon[^]*-echo\b|-echo\b[^]*-icanon/, /[^-]echo /],
-    [{ cfmakeraw: true }, /-icanon/, /[^-]icanon/],
-    [{ raw: true, echo: false }, /-echo /, /[^-]echo /],
-    [{ echo: false }, /-echo /, /-icanon/],
-    [{ echo: false, icanon: false }, /-icanon[^]*-echo\b|-echo\b[^]*-icanon/, /-isig/],
-    [{ raw: true, isig: true }, /[^-]isig/, /-isig/],
-    [{ sane: true, cs8: true, inlcr: true, onlcr: false }, / inlcr [^]*-onlcr/, /-icanon/],
-  ];
-  for (const [settings, has, hasNot] of cases) {
-    const [during, after] = await onTerminal(settings);
-    assertMatch(during, has, JSON.stringify(settings));
-    assertNotMatch(during, hasNot, JSON.stringify(settings));
-    assertMatch(after, /\Wicanon/);
-    assertMatch(after, /[^-]echo /);
-  }
+Deno.test({
+  name: `STDIO options raw, rawer, cfmakeraw and echo change the terminal until abort()${
+    noTerminals ? ` (${noTerminals})` : ""
+  }`,
+  ignore: noTerminals !== undefined,
+  async fn() {
+    const cases: [Record<string, boolean>, RegExp, RegExp][] = [
+      [{ raw: true }, /-icanon/, /-echo\b/],
+      [{ rawer: true }, /-icanon[^]*-echo\b|-echo\b[^]*-icanon/, /[^-]echo /],
+      [{ cfmakeraw: true }, /-icanon/, /[^-]icanon/],
+      [{ raw: true, echo: false }, /-echo /, /[^-]echo /],
+      [{ echo: false }, /-echo /, /-icanon/],
+      [{ echo: false, icanon: false }, /-icanon[^]*-echo\b|-echo\b[^]*-icanon/, /-isig/],
+      [{ raw: true, isig: true }, /[^-]isig/, /-isig/],
+      [{ sane: true, cs8: true, inlcr: true, onlcr: false }, / inlcr [^]*-onlcr/, /-icanon/],
+    ];
+    for (const [settings, has, hasNot] of cases) {
+      const [during, after] = await onTerminal(settings);
+      assertMatch(during, has, JSON.stringify(settings));
+      assertNotMatch(during, hasNot, JSON.stringify(settings));
+      assertMatch(after, /\Wicanon/);
+      assertMatch(after, /[^-]echo /);
+    }
+  },
 });
 
 Deno.test("STDIO option raw needs a terminal", async () => {

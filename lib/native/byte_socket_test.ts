@@ -1,6 +1,7 @@
 // Moments in the life of a stream socket that its users cannot bring about on purpose.
 // @ts-types="../../tests/deno_std.d.ts"
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { noTerminals } from "../../tests/support/machine.ts";
 import { StreamError } from "../errors.ts";
 import type { SocketAddress } from "../stream/stream.ts";
 import { BacklogQueue } from "../backlog_queue.ts";
@@ -237,10 +238,14 @@ interface Adoption {
   readonly direction: "read" | "write" | "both";
 }
 
-function adoptTest(name: string, run: (adopt: (how: Adoption) => ByteSocket, folder: string) => Promise<void>): void {
+function adoptTest(
+  name: string,
+  run: (adopt: (how: Adoption) => ByteSocket, folder: string) => Promise<void>,
+  skip?: string,
+): void {
   Deno.test({
-    name: `native driver ${name}`,
-    ignore: libcFailure !== undefined,
+    name: `native driver ${name}${skip ? ` (${skip})` : ""}`,
+    ignore: (libcFailure ?? skip) !== undefined,
     async fn() {
       const driver = openNativeDriver();
       const folder = await Deno.makeTempDir({ prefix: "l7mp-native-" });
@@ -305,7 +310,7 @@ for (const side of ["master", "slave"] as const) {
     libc.close(other);
     assertEquals(await reading, null);
     terminal.abort();
-  });
+  }, noTerminals);
 }
 
 Deno.test({

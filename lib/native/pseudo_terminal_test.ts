@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { PseudoTerminal } from "../driver.ts";
 import { StreamError } from "../errors.ts";
+import { noTerminals } from "../../tests/support/machine.ts";
 import { readBytes, textOf } from "../../tests/support/streams.ts";
 import { libcFailure } from "./libc.ts";
 import { openNativeDriver } from "./mod.ts";
@@ -10,8 +11,8 @@ import { openNativeDriver } from "./mod.ts";
 /** Registers a test with a terminal of its own; `closed` tells how often it has said that it is gone. */
 function terminalTest(name: string, run: (terminal: PseudoTerminal, closed: () => number) => Promise<void>): void {
   Deno.test({
-    name: `pseudo-terminal ${name}`,
-    ignore: libcFailure !== undefined,
+    name: `pseudo-terminal ${name}${noTerminals ? ` (${noTerminals})` : ""}`,
+    ignore: (libcFailure ?? noTerminals) !== undefined,
     async fn() {
       const driver = openNativeDriver();
       let closed = 0;

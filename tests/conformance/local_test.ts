@@ -5,6 +5,7 @@ import { exec, shell, system } from "../../protocols/exec.ts";
 import { pipe } from "../../protocols/pipe.ts";
 import { pty } from "../../protocols/pty.ts";
 import { sync } from "../../protocols/sync.ts";
+import { noTerminals } from "../support/machine.ts";
 import { localContext } from "../support/local_context.ts";
 import { openDriver } from "../support/drivers.ts";
 import { testContext } from "../support/fake_driver.ts";
@@ -41,37 +42,40 @@ protocolSuite("EXEC:cat one byte at a time", "byte", async () => echoPair(oneByt
   ],
 });
 
-if (Deno.build.os === "linux") {
-  const noHalfClose = "a terminal has no half-close";
-  const skip = [
+const noHalfClose = "a terminal has no half-close";
+const ofTerminals = {
+  heldBackBytes,
+  echo,
+  absent: noTerminals,
+  skip: [
     ["holds a writer back until its reader reads", noHalfClose],
     ["carries a large amount unchanged", noHalfClose],
     ["half-closes from the near side", noHalfClose],
     ["ends a pending read by half-close", noHalfClose],
     ["keeps everything that was written before the half-close", noHalfClose],
-  ] as const;
-  protocolSuite("EXEC:cat with pty", "byte", async () => {
-    const driver = await openDriver("native");
-    const spec = exec.spec.parse({ command: "cat", pty: true, rawer: true }, "");
-    const close = () => driver.close();
-    return { ...echoPair(await exec.connect!(spec, testContext(driver)) as ByteStream), close };
-  }, { heldBackBytes, echo, skip });
-  // A program on the terminal gives back what it gets.
-  protocolSuite("PTY", "byte", async () => {
-    const driver = await openDriver("native");
-    const context = testContext(driver);
-    const near = await pty.connect!(pty.spec.parse({ rawer: true }, ""), context) as ByteStream;
-    const redirected = 'exec cat <"$0" >"$0"';
-    const cat = new Deno.Command("/bin/sh", { args: ["-c", redirected, near.info.name], stderr: "null" }).spawn();
-    return {
-      ...echoPair(near),
-      async close() {
-        await cat.status;
-        await driver.close();
-      },
-    };
-  }, { heldBackBytes, echo, skip });
-}
+  ],
+} as const;
+protocolSuite("EXEC:cat with pty", "byte", async () => {
+  const driver = await openDriver("native");
+  const spec = exec.spec.parse({ command: "cat", pty: true, rawer: true }, "");
+  const close = () => driver.close();
+  return { ...echoPair(await exec.connect!(spec, testContext(driver)) as ByteStream), close };
+}, ofTerminals);
+// A program on the terminal gives back what it gets.
+protocolSuite("PTY", "byte", async () => {
+  const driver = await openDriver("native");
+  const context = testContext(driver);
+  const near = await pty.connect!(pty.spec.parse({ rawer: true }, ""), context) as ByteStream;
+  const redirected = 'exec cat <"$0" >"$0"';
+  const cat = new Deno.Command("/bin/sh", { args: ["-c", redirected, near.info.name], stderr: "null" }).spawn();
+  return {
+    ...echoPair(near),
+    async close() {
+      await cat.status;
+      await driver.close();
+    },
+  };
+}, ofTerminals);
 
 protocolSuite(
   "ECHO",

@@ -16,6 +16,8 @@ export interface Pair<S extends Stream> {
 }
 
 export interface SuiteOptions {
+  /** Why no test can run here. */
+  readonly absent?: string;
   /** Tests that do not apply, by name, each with the reason. A name that is no test fails the suite. */
   readonly skip?: readonly (readonly [test: string, reason: string])[];
   /** Bytes that may be under way while nobody reads, the kernel's buffers included. Default 16 MiB. */
@@ -62,7 +64,7 @@ export function protocolSuite(
     if (!tests.some((test) => test.name === skipped)) throw new Error(`${name}: no test "${skipped}" to skip`);
   }
   for (const test of tests) {
-    const reason = options.skip?.find(([skipped]) => skipped === test.name)?.[1] ??
+    const reason = options.absent ?? options.skip?.find(([skipped]) => skipped === test.name)?.[1] ??
       (test.pairOnly && options.echo ? "both ends are one" : undefined);
     Deno.test({
       name: `${name} ${test.name}${reason ? ` (skipped: ${reason})` : ""}`,

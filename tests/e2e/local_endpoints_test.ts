@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { acceptance, eventually, socat } from "./harness.ts";
 import { connect } from "./peers.ts";
 import { absent } from "./programs.ts";
+import { noTerminals } from "../support/machine.ts";
 import { atSomePace, within } from "./wait.ts";
 
 const both = { socat: "any" } as const;
@@ -107,7 +108,7 @@ acceptance("3", "the halves of a dual address may differ in kind", async (run) =
   assertEquals(await run.out(["STDIN!!DISCARD", "PIPE"], { input: "abc" }), "");
 });
 
-const noSocat = absent("socat");
+const noLine = absent("socat") ?? noTerminals;
 
 acceptance("5.8", "a serial line has its settings while it is open, and then those of before", async (run) => {
   const [line, far] = [run.path("line"), run.path("far")];
@@ -136,7 +137,7 @@ acceptance("5.8", "a serial line has its settings while it is open, and then tho
   await child.endInput();
   await child.end();
   assertEquals(stty("-g"), before);
-}, { ...both, skip: noSocat });
+}, { ...both, skip: noLine });
 
 acceptance("5.4", "escape ends the input of a user whose terminal passes every key on", async (run) => {
   for (const line of [["-,escape=0x0f", "PIPE"], ["PIPE", "-,escape=017"]]) {

@@ -5,9 +5,9 @@ import { assert, assertEquals } from "@std/assert";
 import { acceptance, eventually, l7mp, type Run } from "./harness.ts";
 import { connect } from "./peers.ts";
 import { absent } from "./programs.ts";
+import { noTerminals as skip } from "../support/machine.ts";
 
 const both = { socat: "any" } as const;
-const skip = Deno.build.os === "linux" ? undefined : "pseudo-terminals need Linux";
 const noBash = absent("bash") ?? skip;
 
 /** The words that run a script of this case. */

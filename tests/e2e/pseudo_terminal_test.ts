@@ -5,10 +5,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { acceptance, type Child, eventually, l7mp, type Program, type Run, socat, stays } from "./harness.ts";
 import { connect, serveStreams } from "./peers.ts";
 import { absent } from "./programs.ts";
+import { noTerminals as skip } from "../support/machine.ts";
 import { patternBytes } from "../support/streams.ts";
 
 const both = { socat: "any" } as const;
-const skip = Deno.build.os === "linux" ? undefined : "pseudo-terminals need Linux";
 const noSocat = absent("socat") ?? skip;
 
 const shell: Program = { name: "sh", command: ["sh", "-c"] };

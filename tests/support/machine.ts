@@ -1,0 +1,15 @@
+/** What a machine may lack: why a test that needs it cannot run here; undefined where it can. */
+
+export const noIpv6 = lacking("IPv6", () => Deno.listen({ hostname: "::1", port: 0 }).close());
+
+export const noTerminals = Deno.build.os === "linux"
+  ? lacking("pseudo-terminals", () => Deno.openSync("/dev/ptmx", { read: true, write: true }).close())
+  : "pseudo-terminals need Linux";
+
+function lacking(what: string, attempt: () => void): string | undefined {
+  try {
+    attempt();
+  } catch (error) {
+    return `no ${what} here: ${(error as Error).message}`;
+  }
+}
