@@ -245,6 +245,10 @@ class ConfiguredService implements Service {
         await control.reload(loaded.document, "refuse");
         await proxy.open(own);
       });
+      if (own.length === 0 && control.snapshot.listeners.size === 0) {
+        const cure = "SIGHUP reads it again, --admin serves the REST API";
+        outlets.log.warn("config.empty", `the configuration has no listeners, so nobody can call; ${cure}`);
+      }
     } catch (error) {
       if (!(error instanceof L7mpError)) throw error;
       outlets.log.error(error instanceof ConfigError ? "config.error" : "listener.error", error.message, {

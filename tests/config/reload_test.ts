@@ -379,6 +379,17 @@ acceptance(
   },
 );
 
+acceptance("1.3", "a configuration without listeners is told; SIGHUP reads one that has some", async (run) => {
+  const [file, port] = [run.path("config.json"), run.port()];
+  const write = (document: object) => Deno.writeTextFile(file, JSON.stringify(document));
+  await write({ clusters: [cluster(9)] });
+  const child = run.spawn(["-c", file], { stderr: "any" });
+  await child.logs(/ W the configuration has no listeners, so nobody can call; /);
+  await write({ listeners: [listener("l", port)], clusters: [cluster(9)] });
+  child.poke("SIGHUP");
+  await child.logs(new RegExp(` N listening on AF=2 127\\.0\\.0\\.1:${port}`));
+});
+
 // deno-lint-ignore no-explicit-any
 function withoutSessions({ sessions: _, ...config }: any): unknown {
   return config;
