@@ -348,6 +348,11 @@ export function object<F extends Record<string, Schema<any>>>(fields: F): Object
   };
 }
 
+/** Whether `value` is an object of a document: with keys, no list. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** The value type of an object schema: `type TcpSpec = SpecOf<typeof tcpSpec>`. */
 export type SpecOf<S> = S extends ObjectSchema<infer T> ? T : never;
 

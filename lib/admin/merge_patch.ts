@@ -1,10 +1,5 @@
 /** JSON merge patch, RFC 7396. */
-
-type Plain = Record<string, unknown>;
-
-export function isPlainObject(value: unknown): value is Plain {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+import { isPlainObject } from "../schema.ts";
 
 /** `target` with the members of `patch` put in place of its own, and those that are `null` taken out. Changes neither. */
 export function mergePatch(target: unknown, patch: unknown): unknown {

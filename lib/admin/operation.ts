@@ -1,8 +1,8 @@
 /** What an operation of the API is, and what all of them have in common. */
 import type { Control, Draft } from "../control/control.ts";
+import { isPlainObject } from "../schema.ts";
 import { ok } from "./answer.ts";
 import { Fault } from "./fault.ts";
-import { isPlainObject } from "./merge_patch.ts";
 import type { Tag } from "./precondition.ts";
 import { type JsonSchema, ref } from "./schemas.ts";
 

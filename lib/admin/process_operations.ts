@@ -1,8 +1,9 @@
 /** The configuration as a whole, the settings of the process, its sessions and its health. */
 import { configOf, dumpAdmin } from "../control/dump.ts";
+import { isPlainObject } from "../schema.ts";
 import { ok } from "./answer.ts";
 import { Fault } from "./fault.ts";
-import { isPlainObject, mergePatch } from "./merge_patch.ts";
+import { mergePatch } from "./merge_patch.ts";
 import {
   array,
   type Call,

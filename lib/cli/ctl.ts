@@ -1,5 +1,6 @@
 /** `l7mp ctl`: a client of the REST API, so that nobody needs curl. */
 import { ConfigError, L7mpError, systemFault } from "../errors.ts";
+import { isPlainObject } from "../schema.ts";
 import { type CtlArguments, readCtlArguments } from "./ctl_arguments.ts";
 import { CtlClient, Refused } from "./ctl_client.ts";
 import { ctlHelp } from "./ctl_help.ts";
@@ -125,15 +126,11 @@ function merged(contents: readonly Json[]): Json {
     for (const [key, value] of Object.entries(content)) {
       const before = whole[key];
       if (Array.isArray(before) && Array.isArray(value)) whole[key] = [...before, ...value];
-      else if (isObject(before) && isObject(value)) whole[key] = { ...before, ...value };
+      else if (isPlainObject(before) && isPlainObject(value)) whole[key] = { ...before, ...value };
       else whole[key] = value;
     }
   }
   return whole;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Those of a configuration's lists, or one in its wrapping. */
@@ -180,7 +177,7 @@ async function readFiles(files: readonly string[], command: string): Promise<rea
     } catch (error) {
       throw new ConfigError(`${file}: ${(error as Error).message}`, { cause: error });
     }
-    if (isObject(content)) return content;
+    if (isPlainObject(content)) return content;
     throw new ConfigError(`${file}: an object (a set of key-value pairs) is expected`);
   }));
 }

@@ -1,12 +1,12 @@
 /** The strict check of a configuration file's structure: no key that means nothing, lists and objects in their places. */
 import type { ConfigDocument } from "./document.ts";
 import { ConfigError } from "../errors.ts";
+import { isPlainObject } from "../schema.ts";
 import {
   adminSettings,
   clusterSettings,
   denySettings,
   endPointSettings,
-  isObject,
   listenerSettings,
   retrySettings,
   routeSettings,
@@ -105,7 +105,7 @@ function check(value: unknown, shape: Shape, at: string): void {
     for (const [i, item] of value.entries()) check(item, shape.of, `${at}[${i}]`);
     return;
   }
-  if (!isObject(value)) throw wrong();
+  if (!isPlainObject(value)) throw wrong();
   const { keys } = shape;
   for (const [key, inner] of Object.entries(value)) {
     const path = at ? `${at}.${key}` : key;

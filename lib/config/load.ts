@@ -1,9 +1,9 @@
 /** Reads configuration files into one document. */
 import type { ConfigDocument } from "./document.ts";
 import { ConfigError, messageOf, systemFault } from "../errors.ts";
+import { isPlainObject } from "../schema.ts";
 import { checkBounds } from "./bounds.ts";
 import { checkConfig } from "./check_config.ts";
-import { isObject } from "./settings.ts";
 
 export interface LoadOptions {
   /** Reads standard input to its end, for the file `-`. */
@@ -67,7 +67,7 @@ async function readFile(path: string, { stdin }: LoadOptions): Promise<string> {
 
 /** A section whose items are all commented out. */
 function withoutEmptySections(value: unknown): unknown {
-  if (!isObject(value)) return value;
+  if (!isPlainObject(value)) return value;
   return Object.fromEntries(Object.entries(value).filter(([, section]) => section !== null));
 }
 

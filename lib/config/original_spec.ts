@@ -4,11 +4,11 @@
  */
 import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
+import { isPlainObject } from "../schema.ts";
 import { parseIp } from "../stream/net_range.ts";
 import { addressFromSpec } from "./address_printer.ts";
 import type { InlineTransform, SpecDocument } from "./document.ts";
 import type { ParsedAddress } from "./endpoint_parser.ts";
-import { isObject } from "./settings.ts";
 import { baseLevels, engineFields, ownerOf, type Place, pluginOf, type Stack } from "./stack.ts";
 
 export interface SpecUse {
@@ -75,15 +75,15 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
   for (const key of ["transport", "read", "write"] as const) {
     const inner = spec[key];
     if (inner === undefined) delete spec[key];
-    else if (isObject(inner)) spec[key] = translateWithin(key, inner, use);
+    else if (isPlainObject(inner)) spec[key] = translateWithin(key, inner, use);
   }
   if (spec.port !== undefined) spec.port = portFrom(spec.port);
   for (const key of ["bind", "connect"] as const) {
     const end = spec[key];
-    if (isObject(end) && end.port !== undefined) spec[key] = { ...end, port: portFrom(end.port) };
+    if (isPlainObject(end) && end.port !== undefined) spec[key] = { ...end, port: portFrom(end.port) };
   }
   // Its clients had a local IP address like all others, without effect.
-  if (spec.protocol === "UnixDomainSocket" && isObject(spec.bind)) delete spec.bind;
+  if (spec.protocol === "UnixDomainSocket" && isPlainObject(spec.bind)) delete spec.bind;
   if (spec.protocol === "UDP" && place === "listener") restrictPeers(spec, at, outermost);
   if (spec.protocol === "Metric") checkCounterNames(spec, at);
   return withoutUnknown(spec, use, outermost);
@@ -117,8 +117,8 @@ function restrictPeers(spec: SpecDocument, at: string, outermost: boolean): void
   const { connect = {}, options = {} } = spec;
   delete spec.connect;
   delete spec.options;
-  if (!isObject(connect)) throw new ConfigError(`${at}.connect: ${JSON.stringify(connect)} is not an object`);
-  if (!isObject(options)) throw new ConfigError(`${at}.options: ${JSON.stringify(options)} is not an object`);
+  if (!isPlainObject(connect)) throw new ConfigError(`${at}.connect: ${JSON.stringify(connect)} is not an object`);
+  if (!isPlainObject(options)) throw new ConfigError(`${at}.options: ${JSON.stringify(options)} is not an object`);
   const { address, port } = connect;
   const { mode = address !== undefined && port !== undefined ? "singleton" : "server" } = options;
   if (mode !== "singleton" && mode !== "server") {

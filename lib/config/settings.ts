@@ -5,10 +5,6 @@
 import { ConfigError } from "../errors.ts";
 import * as s from "../schema.ts";
 
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** A time whose bare number counts seconds. */
 const track: s.Schema<number> = {
   ...s.duration({ help: "How long ended sessions stay visible; a bare number is seconds" }),
@@ -112,6 +108,6 @@ export const adminSettings = s.object({
 
 /** Checks what `schema` knows of `value`; `at` is its path. Throws `ConfigError`. */
 export function checkSettings(schema: s.ObjectSchema, value: unknown, at: string): void {
-  if (!isObject(value)) throw new ConfigError(`${at}: ${JSON.stringify(value)} is not an object`);
+  if (!s.isPlainObject(value)) throw new ConfigError(`${at}: ${JSON.stringify(value)} is not an object`);
   schema.parse(value, at);
 }

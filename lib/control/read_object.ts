@@ -12,12 +12,12 @@ import {
   clusterSettings,
   denySettings,
   endPointSettings,
-  isObject,
   listenerSettings,
   retrySettings,
 } from "../config/settings.ts";
 import { parseRateLimit } from "../limits/rate_limiter.ts";
 import { parseRewrites } from "../metadata/rewrite.ts";
+import { isPlainObject } from "../schema.ts";
 import { maxNameLength } from "./naming.ts";
 import { type KindWord, ObjectError, within } from "./object_error.ts";
 import type { ClusterSettings, EndPointObject, RouteObject, RuleObject } from "./objects.ts";
@@ -31,10 +31,10 @@ export type PropertyType = "name" | "object" | "list" | "string or list" | "stri
 
 const is: Readonly<Record<PropertyType, (value: unknown) => boolean>> = {
   name: (value) => typeof value === "string",
-  object: isObject,
+  object: isPlainObject,
   list: Array.isArray,
   "string or list": (value) => is.name(value) || Array.isArray(value),
-  "string or object": (value) => is.name(value) || isObject(value),
+  "string or object": (value) => is.name(value) || isPlainObject(value),
 };
 
 /** Checks that the `document` of a `kind` has a property of this type. */
@@ -66,7 +66,7 @@ export function needGiven(kind: KindWord, document: unknown, at: string): void {
 
 /** Checks that a definition is an object at all. */
 export function needDefinition(kind: KindWord, document: unknown, at: string): void {
-  if (isObject(document)) return;
+  if (isPlainObject(document)) return;
   throw new ObjectError(kind, at, "An object (a set of key-value pairs) is expected");
 }
 
@@ -115,7 +115,7 @@ export function readEndPoint(document: EndPointDocument, at: string): Omit<EndPo
 /** The predicate of a rule; undefined where it matches everything. */
 export function readMatch(match: unknown, at: string): RuleObject["match"] {
   if (match === undefined || typeof match === "string") return undefined;
-  if (!isObject(match)) throw new ObjectError("rule", at, "Property match is invalid");
+  if (!isPlainObject(match)) throw new ObjectError("rule", at, "Property match is invalid");
   return typeof match.match === "string" && match.op === undefined ? undefined : match;
 }
 

@@ -1,7 +1,7 @@
 /** The request header of a client: what it says of its session, as a list of items or as one object. */
 import { ConfigError, messageOf } from "../../lib/errors.ts";
 import { checkSettable } from "../../lib/metadata/pointer.ts";
-import type { Schema } from "../../lib/schema.ts";
+import { isPlainObject, type Schema } from "../../lib/schema.ts";
 
 /** Copies the metadata at `from` to `to`, or sets a constant. Paths are JSON pointers; `/` is the whole. */
 export type HeaderItem =
@@ -28,12 +28,12 @@ export const headerItems: Schema<readonly HeaderItem[]> = {
     } catch {
       throw new ConfigError(`option "${at}": ${text} is not a JSON object such as {"user":"me"}`);
     }
-    if (isObject(value)) return [{ set: { key: "/", value } }];
+    if (isPlainObject(value)) return [{ set: { key: "/", value } }];
     return headerItems.parse(value, `option "${at}"`);
   },
   toText(items) {
     const [first] = items;
-    if (items.length === 1 && first && "set" in first && first.set.key === "/" && isObject(first.set.value)) {
+    if (items.length === 1 && first && "set" in first && first.set.key === "/" && isPlainObject(first.set.value)) {
       return JSON.stringify(first.set.value);
     }
     return JSON.stringify(items);
@@ -79,12 +79,8 @@ export const headerItems: Schema<readonly HeaderItem[]> = {
   }),
 };
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function parseItem(item: unknown, at: string): HeaderItem {
-  if (!isObject(item) || ("path" in item) === ("set" in item)) {
+  if (!isPlainObject(item) || ("path" in item) === ("set" in item)) {
     throw new ConfigError(`${at}: ${JSON.stringify(item)} is not one of {path: {from, to}} and {set: {key, value}}`);
   }
   const kind = "path" in item ? "path" : "set";
@@ -101,7 +97,7 @@ function parseItem(item: unknown, at: string): HeaderItem {
 }
 
 function fieldsOf(value: unknown, known: readonly string[], at: string): Record<string, unknown> {
-  if (!isObject(value)) throw new ConfigError(`${at}: ${JSON.stringify(value)} is not an object`);
+  if (!isPlainObject(value)) throw new ConfigError(`${at}: ${JSON.stringify(value)} is not an object`);
   onlyKeys(value, known, at);
   return value;
 }
