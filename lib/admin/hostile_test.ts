@@ -99,7 +99,8 @@ Deno.test("API: wrong types at every place of a definition are 4xx and change no
         if (status === 200) await control.reload(controllerConfig);
       }
     }
-    assertEquals((await ask("POST", "listeners", { body: { listener: good } })).status, 200);
+    const { status, text } = await ask("POST", "listeners", { body: { listener: good } });
+    assertEquals(status, 200, text);
   }
 });
 

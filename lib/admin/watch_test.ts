@@ -48,7 +48,7 @@ Deno.test("API: a watch nobody reads from any more lets go while it waits", asyn
 });
 
 Deno.test("API: a watch that has nothing to tell says so every 20 seconds", async () => {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   try {
     const control = new FakeControl();
     const reader = (await watching(control)).body!.pipeThrough(new TextDecoderStream()).getReader();

@@ -29,7 +29,7 @@ function failing(failures: readonly Error[]): Handle & { calls: number } {
 }
 
 Deno.test("HandleStream asks again while the descriptor would block, less and less often", async () => {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   try {
     for (const failure of wouldBlock) {
       for (const name of ["read", "write"] as const) {
@@ -51,7 +51,7 @@ Deno.test("HandleStream asks again while the descriptor would block, less and le
 });
 
 Deno.test("HandleStream abort() ends a call that waits for the descriptor, and its timer", async () => {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   try {
     const stream = new HandleStream(failing(new Array(99).fill(wouldBlock[0])), info);
     const read = stream.read();
