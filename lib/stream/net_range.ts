@@ -3,10 +3,10 @@ import type { SocketAddress } from "./stream.ts";
 
 export interface Net {
   readonly text: string;
-  readonly family: 4 | 6;
   /** Address bytes, already masked. */
   readonly bytes: Uint8Array;
-  readonly bits: number;
+  /** As long; its ones need not stand together. */
+  readonly mask: Uint8Array;
 }
 
 /** Reads a network. Throws `SyntaxError` whose message says what was expected. */
@@ -14,19 +14,19 @@ export function parseNet(text: string): Net {
   const bad = (): never => {
     throw new SyntaxError(`"${text}" is not address/bits`);
   };
-  const mask4 = /^([\d.]+):([\d.]+)$/.exec(text);
-  const slash = /^(\[[^\]]+\]|[^/]+)(?:\/(\d{1,3}))?$/.exec(text);
-  const host = mask4 ? mask4[1]! : slash ? slash[1]!.replace(/^\[(.*)\]$/, "$1") : bad();
-  const bytes = parseIp(host === "localhost" ? "127.0.0.1" : host) ?? bad();
-  const size = bytes.length * 8;
-  let bits = slash?.[2] === undefined ? size : Number(slash[2]);
-  if (mask4) {
-    const mask = parseIp(mask4[2]!) ?? bad();
-    bits = [...mask].map((b) => b.toString(2).padStart(8, "0")).join("").indexOf("0");
-    if (bits < 0) bits = 32;
-  }
-  if (bits > size) bad();
-  return { text, family: size === 32 ? 4 : 6, bytes: masked(bytes, bits), bits };
+  const [, before, dotted] = /^([^/:]+):([\d.]+)$/.exec(text) ?? [];
+  const [, host, bits] = /^(\[[^\]]+\]|[^/]+)(?:\/(\d{1,3}))?$/.exec(before ?? text) ?? bad();
+  const bytes = parseIp(host === "localhost" ? "127.0.0.1" : host!.replace(/^\[(.*)\]$/, "$1")) ?? bad();
+  const mask = dotted === undefined ? maskOf(bits, bytes.length) : parseIp(dotted);
+  if (mask?.length !== bytes.length) return bad();
+  return { text, bytes: masked(bytes, mask), mask };
+}
+
+/** As many bytes, whose first `bits` (default all) are ones; undefined: there are not so many. */
+function maskOf(bits: string | undefined, length: number): Uint8Array | undefined {
+  const ones = bits === undefined ? length * 8 : Number(bits);
+  if (ones > length * 8) return undefined;
+  return Uint8Array.from({ length }, (_, i) => 0xff00 >> Math.min(8, Math.max(0, ones - i * 8)));
 }
 
 export function printNet(net: Net): string {
@@ -41,7 +41,7 @@ export function inNets(address: SocketAddress, nets: readonly Net[] | undefined)
   if (!bytes) return false;
   if (isMapped(bytes)) bytes = bytes.subarray(12);
   return nets.some((net) =>
-    (net.family === 4 ? 4 : 16) === bytes.length && masked(bytes, net.bits).every((b, i) => b === net.bytes[i])
+    net.bytes.length === bytes.length && masked(bytes, net.mask).every((b, i) => b === net.bytes[i])
   );
 }
 
@@ -49,8 +49,8 @@ function isMapped(bytes: Uint8Array): boolean {
   return bytes.length === 16 && bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((b) => b === 0);
 }
 
-function masked(bytes: Uint8Array, bits: number): Uint8Array {
-  return bytes.map((b, i) => b & (0xff00 >> Math.min(8, Math.max(0, bits - i * 8))) & 0xff);
+function masked(bytes: Uint8Array, mask: Uint8Array): Uint8Array {
+  return bytes.map((b, i) => b & mask[i]!);
 }
 
 /** The 4 or 16 bytes of a literal IP address (a `%zone` is ignored), or undefined. */
