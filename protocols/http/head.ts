@@ -129,11 +129,24 @@ export class HeadReader extends Reader<RequestHead> {
     super("request", maxBytes, parseRequestHead);
   }
 
-  /** As for any head; what no request begins with is refused at once, since its end might never come. */
+  /**
+   * As for any head, but empty lines before it are passed over (RFC 9112 section 2.2); what no request begins with is
+   * refused at once, since its end might never come.
+   */
   override push(chunk: Uint8Array): { head: RequestHead; rest: Uint8Array } | null {
-    if (this.length === 0 && chunk.length > 0) checkBeginning(chunk[0]!);
-    return super.push(chunk);
+    if (this.length > 0) return super.push(chunk);
+    const start = afterEmptyLines(chunk);
+    if (start === chunk.length) return null;
+    checkBeginning(chunk[start]!);
+    return super.push(chunk.subarray(start));
   }
+}
+
+/** Index of the first byte that is none of an empty line. */
+export function afterEmptyLines(bytes: Uint8Array): number {
+  let i = 0;
+  while (bytes[i] === carriageReturn || bytes[i] === lineFeed) i++;
+  return i;
 }
 
 /** First byte of a TLS handshake: the content type of its record (RFC 8446 section 5.1). */

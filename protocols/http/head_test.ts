@@ -91,6 +91,15 @@ Deno.test("HeadReader takes lines that end in LF alone", () => {
   assertEquals({ ...found.head.headers }, { a: "b" });
   assertEquals(text(found.rest), "rest");
 });
+Deno.test("HeadReader passes over empty lines before a request, however they come", () => {
+  for (const before of ["\r\n", "\n", "\r\n\r\n\n"]) {
+    assertEquals(new HeadReader(1000).push(bytes(before + request))!.head.method, "GET");
+    const reader = new HeadReader(1000);
+    for (const byte of before) assertEquals(reader.push(bytes(byte)), null);
+    assertEquals(reader.push(bytes(request))!.head.method, "GET");
+  }
+});
+
 Deno.test("HeadReader refuses a head beyond its bound, complete or not", () => {
   const size = bytes(request).length;
   assert(new HeadReader(size).push(bytes(request)));
@@ -105,6 +114,7 @@ Deno.test("HeadReader refuses at once what no request begins with: its end might
   for (const beginning of ["\0", "\x80", "\r\n\r\n\0\r\nQUIT\n", "{"]) {
     assertThrows(() => new HeadReader(1000).push(bytes(beginning)), ProtocolError, "RFC 9112 section 3");
   }
+  assertThrows(() => new HeadReader(1000).push(bytes("\r\n\x16\x03")), ProtocolError, "this is TLS");
   const reader = new HeadReader(1000);
   assertEquals([reader.push(bytes("")), reader.push(bytes("G")), reader.push(bytes("\x16"))], [null, null, null]);
 });

@@ -6,7 +6,7 @@ import { after } from "../../lib/stream/timer.ts";
 import { admit, unavailable } from "./admission.ts";
 import { Connection } from "./connection.ts";
 import { type Framing, keepsAlive, noBody } from "./framing.ts";
-import { listOf, type RequestHead } from "./head.ts";
+import { afterEmptyLines, listOf, type RequestHead } from "./head.ts";
 import { refuse } from "./refusal.ts";
 import { atLevel, readRequest } from "./request.ts";
 import { HttpServerStream } from "./server_stream.ts";
@@ -89,8 +89,8 @@ async function nextRequest(connection: Connection, timeoutMs: number, signal: Ab
       const chunk = await connection.read();
       if (chunk === null) break;
       // Empty lines before a request are tolerated (RFC 9112 section 2.2).
-      const start = chunk.findIndex((byte) => byte !== 13 && byte !== 10);
-      if (start < 0) continue;
+      const start = afterEmptyLines(chunk);
+      if (start === chunk.length) continue;
       connection.unread(chunk.slice(start));
       return {
         info: connection.info,
