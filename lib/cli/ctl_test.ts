@@ -6,6 +6,7 @@ import { adminRegistry } from "../admin/_test_registry.ts";
 import { createAdmin } from "../admin/app.ts";
 import { silentLog } from "../log.ts";
 import { makeCertificates, noOpenssl } from "../../tests/support/certificates.ts";
+import { closedPort } from "../../tests/support/machine.ts";
 import { runCtl } from "./ctl.ts";
 
 interface Said {
@@ -288,11 +289,9 @@ Deno.test("runCtl() says that nobody answers, and where", async () => {
     err,
     /^l7mp ctl: cannot reach the REST API at unix:\/none\/admin\.sock: No such file or directory; is a proxy/,
   );
-  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  const { port } = listener.addr;
-  listener.close();
-  const refused = await ctl(`--admin=:${port}`, "get", "listeners");
-  assertStringIncludes(refused.err, `l7mp ctl: cannot reach the REST API at :${port}: Connection refused; is a proxy`);
+  const refused = await ctl(`--admin=:${closedPort}`, "get", "listeners");
+  const fault = `l7mp ctl: cannot reach the REST API at :${closedPort}: Connection refused; is a proxy`;
+  assertStringIncludes(refused.err, fault);
 });
 
 Deno.test("runCtl() says that what answers is not the API", async () => {

@@ -4,7 +4,17 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { ConfigError, StreamError } from "../../lib/errors.ts";
 import type { SocketAddress } from "../../lib/stream/stream.ts";
 import { bytesOf, patternBytes, textOf } from "../support/streams.ts";
-import { abstractName, anyPort, codeOf, datagrams, receive, rejection, type Test, unixPath } from "./driver_scene.ts";
+import {
+  abstractName,
+  anyPort,
+  codeOf,
+  datagrams,
+  nobody,
+  receive,
+  rejection,
+  type Test,
+  unixPath,
+} from "./driver_scene.ts";
 
 export const datagramTests: Readonly<Record<string, Test>> = {
   "an IPv6 receiver takes no IPv4 when told so": async (scene) => {
@@ -75,9 +85,7 @@ export const datagramTests: Readonly<Record<string, Test>> = {
     assertMatch(drops[0]![0], /65508 bytes does not fit UDP \(65507\)/);
   },
   "UDP tells a connected socket that nobody listens": async (scene) => {
-    const far = await datagrams(scene, { local: anyPort });
-    const near = await datagrams(scene, { remote: far.local });
-    far.close();
+    const near = await datagrams(scene, { remote: nobody });
     await near.send([{ data: bytesOf("anybody?") }]);
     const error = await rejection(near.receive());
     assertEquals(codeOf(error), "ECONNREFUSED");
@@ -87,9 +95,7 @@ export const datagramTests: Readonly<Record<string, Test>> = {
     assertEquals(await again, null);
   },
   "UDP tells the reader of a refusal that its sender came upon first": async (scene) => {
-    const far = await datagrams(scene, { local: anyPort });
-    const near = await datagrams(scene, { remote: far.local });
-    far.close();
+    const near = await datagrams(scene, { remote: nobody });
     const error = await rejection((async () => {
       for (;;) await near.send([{ data: bytesOf("anybody?") }]);
     })());

@@ -13,6 +13,7 @@ import {
   echoesHalves,
   listen,
   never,
+  nobody,
   receive,
   rejection,
   runChild,
@@ -119,12 +120,10 @@ export const openingTests: Readonly<Record<string, Test>> = {
     assertEquals(await newcomer, callers.length + 1, "it passed those who wait");
   },
   "a refused connection names call, address and cause": async (scene) => {
-    const listener = await listen(scene);
-    listener.close();
-    const error = await rejection(scene.driver.connectStream(listener.local, {}, never));
-    assert(error instanceof ConnectError && listener.local.family === "inet");
+    const error = await rejection(scene.driver.connectStream(nobody, {}, never));
+    assert(error instanceof ConnectError);
     assertEquals(error.code, "ECONNREFUSED");
-    assertEquals(error.message, `connect(AF=2 127.0.0.1:${listener.local.port}): Connection refused`);
+    assertEquals(error.message, `connect(AF=2 127.0.0.1:${nobody.port}): Connection refused`);
   },
   "a missing and a dead UNIX path are told apart": async (scene) => {
     const missing = await rejection(scene.driver.connectStream(unixPath(scene, "missing"), {}, never));

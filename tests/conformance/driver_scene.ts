@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { DatagramSocket, Driver, Packet, StreamListener } from "../../lib/driver.ts";
 import { L7mpError } from "../../lib/errors.ts";
 import type { ByteStream, SocketAddress } from "../../lib/stream/stream.ts";
+import { closedPort } from "../support/machine.ts";
 import { bytesOf, readAll, textOf } from "../support/streams.ts";
 
 export interface DriverSuiteOptions {
@@ -27,6 +28,7 @@ export type Test = (scene: Scene, options: DriverSuiteOptions) => Promise<void>;
 
 export const never = new AbortController().signal;
 export const anyPort: SocketAddress = { family: "inet", host: "127.0.0.1", port: 0 };
+export const nobody = { family: "inet", host: "127.0.0.1", port: closedPort } as const;
 
 export async function listen(scene: Scene, local: SocketAddress = anyPort, more: object = {}): Promise<StreamListener> {
   const listener = await scene.driver.listenStream(local, { backlog: 511, ...more });

@@ -13,6 +13,7 @@ import type { DatagramStream, SocketAddress } from "../../lib/stream/stream.ts";
 import { tcp } from "../../protocols/tcp.ts";
 import { udp } from "../../protocols/udp.ts";
 import { type Bench, driverTest } from "../support/drivers.ts";
+import { closedPort } from "../support/machine.ts";
 import { memoryEndpoint, plannedListener } from "../support/memory_plan.ts";
 
 // The plug-ins have different specs.
@@ -201,10 +202,7 @@ driverTest("500 connections at once are each answered", async (bench) => {
 });
 
 driverTest("a UDP peer that is not there is an error of the session, as with socat", async (bench) => {
-  const { context } = bench;
-  const probe = await udp.listen!(udp.spec.parse(loopback, ""), context);
-  const port = portOf(probe.address);
-  await probe[Symbol.asyncDispose]();
+  const port = closedPort;
   const [ours, theirs] = datagramPair();
   const source = { ...memoryEndpoint({ connect: async () => theirs }), kind: "datagram" as const };
   const proxy = await relay(bench, source, endpoint(udp, "connect", { address: "127.0.0.1", port }));

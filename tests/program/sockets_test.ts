@@ -9,7 +9,7 @@ import { tcp } from "../../protocols/tcp.ts";
 import { udp, udpDatagram, udpRecv, udpRecvfrom, udpSendto } from "../../protocols/udp.ts";
 import { unix, unixClient } from "../../protocols/unix.ts";
 import { unixRecv, unixRecvfrom, unixSendto } from "../../protocols/unix_datagram.ts";
-import { noIpv6 } from "../support/machine.ts";
+import { closedPort, noIpv6 } from "../support/machine.ts";
 import { driverTest, openDriver } from "../support/drivers.ts";
 import { testContext } from "../support/fake_driver.ts";
 
@@ -86,11 +86,9 @@ driverTest("TCP answers after a half-close, and tells who connects to whom", asy
 });
 
 driverTest("TCP names the address that refused", async ({ context }) => {
-  const listener = await listen(tcp, loopback, context);
-  const port = portOf(listener.address);
-  await listener[Symbol.asyncDispose]();
-  const error = await assertRejects(() => connect(tcp, { address: "127.0.0.1", port }, context), ConnectError);
-  assertEquals(error.message, `connect(AF=2 127.0.0.1:${port}): Connection refused`);
+  const spec = { address: "127.0.0.1", port: closedPort };
+  const error = await assertRejects(() => connect(tcp, spec, context), ConnectError);
+  assertEquals(error.message, `connect(AF=2 127.0.0.1:${closedPort}): Connection refused`);
   assertEquals([error.code, error.retryable], ["ECONNREFUSED", true]);
 });
 
@@ -459,9 +457,7 @@ driverTest("UDP-SENDTO, UDP-DATAGRAM, UDP-RECV and UDP-RECVFROM work together", 
 });
 
 driverTest("UDP tells of a refusal by ICMP as an error of the stream", async ({ context }) => {
-  const listener = await listen(udp, loopback, context);
-  const port = portOf(listener.address);
-  await listener[Symbol.asyncDispose]();
+  const port = closedPort;
   const client = await connect<DatagramStream>(udp, { address: "127.0.0.1", port }, context);
   const failed = assertRejects(() => client.receive(), StreamError, "Connection refused");
   await client.send(datagrams("x"));

@@ -1,4 +1,10 @@
-/** What a machine may lack: why a test that needs it cannot run here; undefined where it can. */
+/** What tests may count on, and what a machine may lack: why a test that needs it cannot run here; undefined: it can. */
+
+/**
+ * Nobody listens there, by TCP or UDP. One that was free a moment ago may be another test's by now, or be given to the very
+ * connection that is to be refused. (1 is none that `fetch` tries.)
+ */
+export const closedPort = 2;
 
 export const noIpv6 = lacking("IPv6", () => Deno.listen({ hostname: "::1", port: 0 }).close());
 
