@@ -18,6 +18,7 @@ export function listener(spec: ListenerDocument["spec"], route: RouteDocument, n
   return { name, spec, rules: [{ action: { route } }] };
 }
 
+/** Says `text`, and hears it again. */
 export async function echoes(peer: Peer, text: string): Promise<void> {
   await peer.send(text);
   assertEquals(await peer.text(text.length), text);

@@ -4,8 +4,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ConfigDocument, ListenerDocument } from "../../lib/config/document.ts";
 import { Backend } from "../e2e/carriers.ts";
 import { acceptance, heldMemory, measuredL7mp, type Run } from "../e2e/harness.ts";
-import { connect, echo, type Peer, UdpPeer } from "../e2e/peers.ts";
+import { connect, echo, UdpPeer } from "../e2e/peers.ts";
 import { eventually, isBound, openHandles } from "../e2e/wait.ts";
+import { echoes } from "./documents.ts";
 import { type Service, startService } from "./service.ts";
 
 function listener(name: string, port: number, destination = "up"): ListenerDocument {
@@ -64,11 +65,6 @@ class Reloadable {
   #told(what: RegExp): number {
     return this.service.child.stderr.match(what)?.length ?? 0;
   }
-}
-
-async function echoes(peer: Peer, text: string): Promise<void> {
-  await peer.send(text);
-  assertEquals(await peer.text(text.length), text);
 }
 
 /** The kernel's number of the socket that listens on a port of 127.0.0.1: another one is another socket. */

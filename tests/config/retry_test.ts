@@ -4,8 +4,9 @@ import { assert, assertEquals } from "@std/assert";
 import type { ConfigDocument, RetryDocument } from "../../lib/config/document.ts";
 import { Backend } from "../e2e/carriers.ts";
 import { acceptance, type Run } from "../e2e/harness.ts";
-import { connect, echo, type Peer } from "../e2e/peers.ts";
+import { connect, echo } from "../e2e/peers.ts";
 import { eventually } from "../e2e/wait.ts";
+import { echoes } from "./documents.ts";
 import { startService } from "./service.ts";
 
 function gateway(port: number, upstream: number, retry: RetryDocument): ConfigDocument {
@@ -36,11 +37,6 @@ async function begin(run: Run, retry: RetryDocument) {
       return lines.find((line) => line.includes("reason="));
     });
   return { backend, port, service, end };
-}
-
-async function echoes(peer: Peer, text: string): Promise<void> {
-  await peer.send(text);
-  assertEquals(await peer.text(text.length), text);
 }
 
 for (

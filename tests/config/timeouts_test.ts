@@ -4,8 +4,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ClusterDocument, ListenerDocument, RouteDocument } from "../../lib/config/document.ts";
 import { Backend } from "../e2e/carriers.ts";
 import { acceptance, type Run, stays } from "../e2e/harness.ts";
-import { connect, echo, type Peer, UdpPeer } from "../e2e/peers.ts";
+import { connect, echo, UdpPeer } from "../e2e/peers.ts";
 import { eventually, memory, within } from "../e2e/wait.ts";
+import { echoes } from "./documents.ts";
 import { type Service, startService } from "./service.ts";
 
 interface Times {
@@ -47,11 +48,6 @@ async function gateway(run: Run, upstream: number, { listener, spec, route, clus
     return Object.fromEntries(line.split(" ").slice(1).map((pair) => pair.split("=", 2) as [string, string]));
   };
   return { port, service, ended };
-}
-
-async function echoes(peer: Peer, text: string): Promise<void> {
-  await peer.send(text);
-  assertEquals(await peer.text(text.length), text);
 }
 
 /** Sends `text` until it comes back: nobody promises that a datagram arrives. */
