@@ -36,7 +36,7 @@ export interface Schema<T> {
   parse(value: unknown, at: string): T;
   /**
    * Reads the command line's text; `undefined` when no value was written. `at` is the option's name for messages.
-   * Throws `ConfigError` in the words of addresses.md section 8.
+   * Throws `ConfigError`, which says what is allowed.
    */
   fromText(text: string | undefined, at: string): T;
   /** The command line's text of a value, where the document's form does not print as it; inverse of `fromText`. */

@@ -1,4 +1,4 @@
-/** Options of everything that has a path in the file system (addresses.md 5.6), and how they are carried out. */
+/** Options of everything that has a path in the file system, and how they are carried out. */
 import type { Driver } from "../lib/driver.ts";
 import { ConnectError, systemFault } from "../lib/errors.ts";
 import * as s from "../lib/schema.ts";

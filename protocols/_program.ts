@@ -18,7 +18,7 @@ const group = "programs";
 const signalHelp = (name: string) =>
   `${name} goes to the program instead of ending us, in a process that has only this session`;
 
-/** Options of every program address (addresses.md 5.7). */
+/** Options of every program address. */
 export const programOptions = {
   pipes: s.boolean({ group, help: "Talk to the program through pipes; so unless it has pty" }),
   setsid: s.boolean({ group, aliases: ["sid"], help: "The program begins a session of its own; always so" }),

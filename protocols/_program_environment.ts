@@ -1,4 +1,4 @@
-/** What programs find in their environment (addresses.md section 7). */
+/** What programs find in their environment. */
 import type { Caller } from "../lib/protocol.ts";
 import type { SocketAddress, StreamInfo } from "../lib/stream/stream.ts";
 import { tlsVariables } from "./tls/environment.ts";

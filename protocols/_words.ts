@@ -1,4 +1,4 @@
-/** Splits the text of EXEC into words (addresses.md section 3). */
+/** Splits the text of EXEC into words. */
 import { ConfigError } from "../lib/errors.ts";
 
 /**

@@ -1,4 +1,4 @@
-/** What the signals of the system mean to the program (addresses.md 1.3). */
+/** What the signals of the system mean to the program. */
 
 import { closeDebuggerPort } from "./debugger_port.ts";
 

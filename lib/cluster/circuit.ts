@@ -1,4 +1,4 @@
-/** Limits on the sessions of one cluster (metaprotocol.md 7.3): more are refused at once, so that it is not overrun. */
+/** Limits on the sessions of one cluster: more are refused at once, so that it is not overrun. */
 import { LimitError } from "../errors.ts";
 
 export interface CircuitLimits {

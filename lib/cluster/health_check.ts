@@ -1,4 +1,4 @@
-/** Active health checks (metaprotocol.md 7.3): every member of a cluster is tried at intervals. */
+/** Active health checks: every member of a cluster is tried at intervals. */
 import { ConnectError } from "../errors.ts";
 import { printDuration } from "../schema.ts";
 import { after } from "../stream/timer.ts";

@@ -1,5 +1,5 @@
 /**
- * Passive outlier detection (metaprotocol.md 7.3): members that keep failing sessions are left out for a while. There is
+ * Passive outlier detection: members that keep failing sessions are left out for a while. There is
  * no timer; whoever picks members looks at `ejectedUntilMs`.
  */
 import { L7mpError } from "../errors.ts";

@@ -8,7 +8,7 @@ export interface Defaults {
   readonly ipVersion: 4 | 6 | 0;
   /** The same of listeners only; absent: as `ipVersion`. */
   readonly listenIpVersion?: 4 | 6 | 0;
-  /** `--compat=socat`: socat's defaults where ours differ (addresses.md section 10). */
+  /** `--compat=socat`: socat's defaults where ours differ. */
   readonly compat?: "socat";
   /** `--via`: proxies of outgoing connections that do not say, nearest first. */
   readonly via?: readonly string[];

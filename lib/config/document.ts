@@ -1,6 +1,6 @@
 /**
- * The document: what arguments, files and REST calls produce, and the planner reads. Its form is that of addresses.md
- * section 3.1 and of the original's configuration. Plain data; nothing here is checked yet.
+ * The document: what arguments, files and REST calls produce, and the planner reads. Its form is that of configuration
+ * files; `--plan` prints it. Plain data; nothing here is checked yet.
  */
 
 /** Settings of one endpoint or transform: `protocol`, its parameters and options, and `transport` for what lies under. */
@@ -52,7 +52,7 @@ export interface TokenBucketDocument {
   fill_interval: string | number;
 }
 
-/** metaprotocol.md 6.2, counting sessions. */
+/** How many sessions may begin in a time: a bucket of tokens for all, others for those that a condition names. */
 export interface RateLimitDocument {
   stat_prefix?: string;
   token_bucket?: TokenBucketDocument;
@@ -108,7 +108,7 @@ export interface LoadBalancerDocument {
   sticky?: { key: string; ttl?: string | number; max_keys?: number };
 }
 
-/** metaprotocol.md 7.3. */
+/** Attempts at set times to reach each endpoint, and how many decide. */
 export interface HealthCheckDocument {
   type?: string;
   interval?: string | number;
@@ -117,7 +117,7 @@ export interface HealthCheckDocument {
   healthy?: number;
 }
 
-/** metaprotocol.md 7.3. */
+/** When an endpoint whose sessions fail is left out, and for how long. */
 export interface OutlierDetectionDocument {
   consecutive_errors?: number;
   interval?: string | number;
@@ -127,7 +127,7 @@ export interface OutlierDetectionDocument {
   count?: string[];
 }
 
-/** metaprotocol.md 7.3: sessions at a time. */
+/** Sessions at a time. */
 export interface CircuitBreakerDocument {
   max_connections?: number;
   max_pending?: number;

@@ -1,4 +1,4 @@
-/** From the word of an address to its stack of layers and protocol (addresses.md sections 3 and 4). */
+/** From the word of an address to its stack of layers and protocol. */
 import { ConfigError } from "../errors.ts";
 import { parseHost } from "./host_port.ts";
 import { lexAddress, type LexedAddress, textOf, type Token } from "./lexer.ts";
@@ -17,8 +17,8 @@ export type ParsedAddress = { readonly single: Stack } | {
 };
 
 /**
- * Reads one address. `tail` are the words after `--`, for EXEC-ARG and SHELL-ARG. Throws `ConfigError` in the words of
- * addresses.md section 8.
+ * Reads one address. `tail` are the words after `--`, for EXEC-ARG and SHELL-ARG. Throws `ConfigError`, which
+ * names the word and what to write instead.
  */
 export function parseAddress(word: string, names: Names, tail?: readonly string[]): ParsedAddress {
   const halves = lexAddress(word).map((half) => parseSingle(half, names, word, tail));

@@ -135,7 +135,7 @@ Deno.test("applyOption() reads names without case and with socat's prefixes, lis
   });
 });
 
-Deno.test("parse errors are those of addresses.md section 8", () => {
+Deno.test("parse errors name the word, what is wrong with it and what to write", () => {
   refuses("FOO2:1", 'unknown device/address "FOO2"; use option "-h" for a list');
   refuses("TCP-LIS:1", 'unknown device/address "TCP-LIS"; did you mean "TCP-LISTEN"?');
   const absent = (name: string) => `unknown device/address "${name}": not supported by l7mp`;

@@ -7,7 +7,7 @@ import type { AnyTransform } from "./names.ts";
 import { mainLevel, pluginOf, type Stack } from "./stack.ts";
 
 /**
- * A copy of `document`, whose structure has been checked, with what addresses.md 2.3 and 2.4 insert: option `lines`
+ * A copy of `document`, whose structure has been checked, with what it implies: option `lines`
  * on a WebSocket whose other side is standard input or output, and the transform LINES between JSONENCAP or JSONDECAP
  * and a byte side. A document that has been completed comes back unchanged.
  */
@@ -45,7 +45,7 @@ interface JsonFlow {
 }
 
 /**
- * The chain with LINES between JSONENCAP or JSONDECAP and a byte side (addresses.md 2.3): next to them, also where
+ * The chain with LINES between JSONENCAP or JSONDECAP and a byte side: next to them, also where
  * what stands between lets everything pass as it is.
  */
 export function withLines({ chain, from, to, reverse, registry, at }: JsonFlow): InlineTransform[] {

@@ -1,4 +1,4 @@
-/** Hosts and ports as addresses write them (addresses.md section 3). */
+/** Hosts and ports as addresses write them. */
 import { ConfigError } from "../errors.ts";
 import { parseIp } from "../stream/net_range.ts";
 import { noService, servicePort } from "../stream/services.ts";

@@ -1,4 +1,4 @@
-/** Options of addresses: from the names users write to keys of the document (addresses.md section 5). */
+/** Options of addresses: from the names users write to keys of the document. */
 import { ConfigError } from "../errors.ts";
 import type { AddressType } from "../protocol.ts";
 import type { Fieldset, Schema } from "../schema.ts";
@@ -41,7 +41,7 @@ function spellingsOf(fields: Fieldset): string[] {
   return Object.entries(fields).flatMap(([key, schema]) => [normal(key), ...(schema.notes.aliases ?? [])]);
 }
 
-/** Reads one option into the settings it belongs to. Throws `ConfigError` in the words of addresses.md section 8. */
+/** Reads one option into the settings it belongs to. Throws `ConfigError`, which names it. */
 export function applyOption(stack: Stack, option: WrittenOption, names: Names, isUrl: boolean): void {
   const { levels, role } = stack;
   let name = option.name;

@@ -1,4 +1,4 @@
-/** From the words of a command line to the document they stand for (addresses.md section 3.1). */
+/** From the words of a command line to the document they stand for. */
 import { ConfigError } from "../errors.ts";
 import type { Registry } from "../protocol.ts";
 import type {
@@ -31,7 +31,7 @@ export interface PairOptions extends Defaults {
 
 /**
  * The document that `words` mean: one listener named `cli`. Complete: framers that the planner inserts and defaults
- * that differ from a file's stand in it. Throws `ConfigError` in the words of addresses.md section 8.
+ * that differ from a file's stand in it. Throws `ConfigError`, which names the word.
  */
 export function documentFromWords(words: Words, registry: Registry, options: PairOptions): Document {
   const { addresses, tail } = words;

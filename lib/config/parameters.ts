@@ -1,4 +1,4 @@
-/** Parameters of addresses: what stands between the type name and the options (addresses.md sections 3 and 4). */
+/** Parameters of addresses: what stands between the type name and the options. */
 import { ConfigError } from "../errors.ts";
 import type { AddressType, Parameters } from "../protocol.ts";
 import type { Fieldset } from "../schema.ts";

@@ -76,7 +76,7 @@ export interface Reconnect {
 export const reconnectBufferBytes = 1 << 20;
 
 export interface SessionPlan {
-  /** Absent: 0.5 s, or 60 s between two streams that half-close (addresses.md D1). Infinity: for ever. */
+  /** Absent: 0.5 s, or 60 s between two streams that half-close. Infinity: for ever. */
   readonly lingerMs?: number;
   /** Inactivity limit of the transfer phase. Absent: none. */
   readonly idleTimeoutMs?: number;

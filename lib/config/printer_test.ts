@@ -17,7 +17,7 @@ function documentWith(spec: Record<string, unknown>): Document {
   };
 }
 
-Deno.test("printDocument() prints the document of addresses.md 3.1 in its form", async () => {
+Deno.test("printDocument() prints a document in the form that users know", async () => {
   const addresses = ["tcp-l:127.0.0.1:5000,fork", "LINES", "ws+unix:///run/x.sock"];
   const options = { session: { linger: "2s" }, admin: {}, ipVersion: 4 } as const;
   const document = documentFromWords({ addresses }, testRegistry, options);

@@ -1,4 +1,4 @@
-/** From a word between the addresses to a transform of the document (addresses.md section 6). */
+/** From a word between the addresses to a transform of the document. */
 import { ConfigError } from "../errors.ts";
 import { choice } from "../schema.ts";
 import type { SpecDocument } from "./document.ts";

@@ -1,4 +1,4 @@
-/** The URL form of addresses: `tcp://host:port`, `ws+unix:///path` (addresses.md section 3). */
+/** The URL form of addresses: `tcp://host:port`, `ws+unix:///path`. */
 import { ConfigError } from "../errors.ts";
 import { textOf, type Token } from "./lexer.ts";
 import { type Found, type Names, unknownType } from "./names.ts";

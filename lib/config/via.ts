@@ -1,6 +1,6 @@
 /**
  * What the options `via`, `proxy-protocol` and `accept-proxy` of an endpoint stand for: layers, put into its stack when
- * it is planned (addresses.md 5.1, 5.2).
+ * it is planned.
  */
 import { ConfigError, messageOf } from "../errors.ts";
 import type { ProxyScheme, Registry } from "../protocol.ts";

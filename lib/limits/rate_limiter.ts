@@ -1,4 +1,4 @@
-/** `local_ratelimit` (metaprotocol.md 6.2, counting sessions): how many sessions may begin in a time. */
+/** `local_ratelimit`: how many sessions may begin in a time. */
 import type { PredicateDocument, RateLimitDocument } from "../config/document.ts";
 import { ConfigError } from "../errors.ts";
 import { isObject } from "../metadata/plain_data.ts";

@@ -197,7 +197,7 @@ function wrappedIncoming(incoming: Incoming, layer: PlannedLayer, context: Conte
   };
 }
 
-/** Applies the options about ends (addresses.md 5.4) to an open stream. */
+/** Applies the options about ends to an open stream. */
 export function withEnds(stream: Stream, endpoint: Endpoint): Stream {
   return withEndOfReading(withShutting(stream, endpoint), endpoint);
 }

@@ -8,7 +8,7 @@ const localLingerMs = 500;
 /** Between two streams that half-close. */
 export const networkLingerMs = 60_000;
 
-/** Half a second where a side is local or has no half-close, a minute between two that have (addresses.md D1). */
+/** Half a second where a side is local or has no half-close, a minute between two that have. */
 export function defaultLinger(
   { session }: ServedListener,
   { compatSocat }: SessionEnvironment,
@@ -35,7 +35,7 @@ export function idleTimeout(
   return Math.min(...limits, own !== undefined && own > 0 ? own : Infinity);
 }
 
-/** Forked datagram sessions have no end of their own, so silence ends them (addresses.md D7). */
+/** Forked datagram sessions have no end of their own, so silence ends them. */
 function defaultIdle(endpoint: Endpoint): number | undefined {
   const { listen, source, kind } = endpoint;
   const endless = !("dual" in source) && source.protocol.end === "none" &&

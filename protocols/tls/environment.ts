@@ -1,4 +1,4 @@
-/** What programs find in their environment about the TLS connection of their caller (addresses.md section 7). */
+/** What programs find in their environment about the TLS connection of their caller. */
 import type { TlsFacts } from "./handshake.ts";
 
 /** Parts of a certificate's subject that have a variable of their own, by their short names. */
