@@ -7,7 +7,7 @@ import { makeCertificates } from "../support/certificates.ts";
 import { Backend, type Carrier, carriers, newPlace, startTunnel } from "./carriers.ts";
 import { type Bound, type Child, heldMemory, l7mp, Run, serveMeasured } from "./harness.ts";
 import { connect, echo, type Peer } from "./peers.ts";
-import { delay, memory, within } from "./wait.ts";
+import { defaultDeadlineMs, delay, memory, within } from "./wait.ts";
 
 export interface EndMemory {
   /** Growth of resident memory, garbage collected, in bytes. */
@@ -26,6 +26,8 @@ export interface StallResult {
 }
 
 const offered = 2 ** 30;
+/** Several tunnels begin at the same time, and carry what they take before they are stuck. */
+const beginningMs = 3 * defaultDeadlineMs;
 /** With line ends, so that a framer of lines has something to cut. */
 const block = new Uint8Array(65_000).map((_, i) => i % 1000 === 999 ? 10 : 120);
 
@@ -72,7 +74,7 @@ export async function measureStall(
     };
     const client = await connect(run, { tcp: port });
     if (direction === "up") send(client);
-    await within("the session's other end", arrived.promise);
+    await within("the session's other end", arrived.promise, beginningMs);
     return { client, taken: () => taken };
   };
   // What grows once (code, buffers, the heap's young generation) is there after the first, which stays.
