@@ -3,15 +3,23 @@ import type { SocketAddress } from "../lib/stream/stream.ts";
 
 export type Network = "tcp" | "udp" | "unix";
 
-/** `pid 123 (nginx)`; undefined where it cannot be told, or is not one process. */
+/**
+ * `pid 123 (nginx)`, of a process and its children the first: between its two steps of starting a program, too, a child has
+ * all that its parent has. Undefined where it cannot be told, or is not one process.
+ */
 export async function ownerOf(address: SocketAddress, network: Network): Promise<string | undefined> {
   const inodes = address.family === "unix" ? await socketsAt(address.path) : await socketsOn(address.port, network);
   if (inodes.length === 0) return undefined;
   const links = new Set(inodes.map((inode) => `socket:[${inode}]`));
-  const owners: string[] = [];
-  for (const { name } of await entries("/proc")) if (/^\d+$/.test(name) && await holds(name, links)) owners.push(name);
-  const [pid] = owners;
-  if (owners.length !== 1) return undefined;
+  /** The parent of each that has it. */
+  const owners = new Map<string, string>();
+  for (const { name } of await entries("/proc")) {
+    if (!/^\d+$/.test(name) || !(await holds(name, links))) continue;
+    const parent = await parentOf(name);
+    if (parent !== undefined) owners.set(name, parent);
+  }
+  const [pid, another] = [...owners.keys()].filter((name) => !owners.has(owners.get(name)!));
+  if (pid === undefined || another !== undefined) return undefined;
   const program = await Deno.readTextFile(`/proc/${pid}/comm`).catch(() => "");
   return `pid ${pid} (${program.trim()})`;
 }
@@ -69,6 +77,12 @@ function linkOf(path: string): string {
   } catch {
     return "";
   }
+}
+
+/** Undefined where the process is gone. */
+async function parentOf(pid: string): Promise<string | undefined> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
+  return /^PPid:\s+(\d+)$/m.exec(status)?.[1];
 }
 
 /** None where it is gone or not ours to see. */
