@@ -40,9 +40,9 @@ function bindField(notes: s.Notes<Bind>): s.Schema<Bind> {
     ...text,
     // Files may also write the two parts as an object, as the original's do.
     parse(value, at) {
-      if (typeof value !== "object" || value === null) return text.parse(value, at);
-      const { address, port } = value as { address?: unknown; port?: unknown };
-      const host = typeof address === "string" ? address : "";
+      if (!s.isPlainObject(value)) return text.parse(value, at);
+      const { address, port } = value;
+      const host = address === undefined ? "" : s.string().parse(address, `${at}.address`);
       return text.parse(printBind({ host, port: port as number | undefined }), at);
     },
     json: () => ({ type: ["string", "object"] }),

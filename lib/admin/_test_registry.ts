@@ -19,8 +19,12 @@ export const adminRegistry: Registry = {
     // The original's bind is an object.
     ...testRegistry.protocols.map((protocol) => {
       if (!listenerOf.includes(protocol.name)) return protocol;
-      const bind = { ...s.string(), json: () => ({ type: ["string", "object"] }), parse: (value: unknown) => value };
-      return { ...protocol, spec: s.object({ ...protocol.spec.fields, bind: bind as s.Schema<unknown> }) };
+      const bind: s.Schema<unknown> = {
+        ...s.string(),
+        json: () => ({ type: ["string", "object"] }),
+        parse: (value, at) => s.isPlainObject(value) ? value : s.string().parse(value, at),
+      };
+      return { ...protocol, spec: s.object({ ...protocol.spec.fields, bind }) };
     }),
     leaf("L7mpController"),
     leaf("Prometheus"),

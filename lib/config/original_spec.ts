@@ -64,6 +64,9 @@ export function transformForPlanner(spec: SpecDocument, use: Omit<SpecUse, "plac
   return { spec: specForPlanner(spec, { ...use, place: "destination" }) };
 }
 
+/** Parts of the end of a connection. */
+const ends = ["address", "port"];
+
 function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecDocument {
   const { place, at } = use;
   if (given.protocol === "Test") {
@@ -80,7 +83,9 @@ function translate(given: SpecDocument, use: SpecUse, outermost: boolean): SpecD
   if (spec.port !== undefined) spec.port = portFrom(spec.port);
   for (const key of ["bind", "connect"] as const) {
     const end = spec[key];
-    if (isPlainObject(end) && end.port !== undefined) spec[key] = { ...end, port: portFrom(end.port) };
+    if (!isPlainObject(end)) continue;
+    for (const part of Object.keys(end)) if (!ends.includes(part)) use.unknown?.(`${at}.${key}`, part, ends);
+    if (end.port !== undefined) spec[key] = { ...end, port: portFrom(end.port) };
   }
   // Its clients had a local IP address like all others, without effect.
   if (spec.protocol === "UnixDomainSocket" && isPlainObject(spec.bind)) delete spec.bind;

@@ -92,14 +92,18 @@ Deno.test("under a JSONSocket a UDP listener's connect means the same, and older
 });
 
 Deno.test("unknown keys are left out at every depth, and told where that is wanted", () => {
-  const spec = { protocol: "TLS", color: 1, transport: { protocol: "TCP", port: 1, taste: 2 } };
+  const spec = {
+    protocol: "TLS",
+    color: 1,
+    transport: { protocol: "TCP", port: 1, taste: 2, bind: { adress: "::1", port: 3 } },
+  };
   const told: string[] = [];
   const unknown = (at: string, key: string) => void told.push(`${at}.${key}`);
   assertEquals(specForPlanner(spec, { place: "destination", registry, at: "spec", unknown }), {
     protocol: "TLS",
-    transport: { protocol: "TCP", port: 1 },
+    transport: { protocol: "TCP", port: 1, bind: { adress: "::1", port: 3 } },
   });
-  assertEquals(told.sort(), ["spec.color", "spec.transport.taste"]);
+  assertEquals(told.sort(), ["spec.color", "spec.transport.bind.adress", "spec.transport.taste"]);
 });
 
 Deno.test("bind may be written in two parts, and an endpoint's port goes before that of its cluster", () => {
