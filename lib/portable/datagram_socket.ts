@@ -15,6 +15,7 @@ const udpReadBytes = 65_536;
 const largestUdpBytes = 65_507;
 /** The system's default send buffer bounds a UNIX datagram to about 208 KiB. */
 const unixReadBytes = 262_144;
+
 export type OpenOptions = DatagramSocketOptions & PathOptions;
 
 /** As `Driver.openDatagram`. */

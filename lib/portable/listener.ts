@@ -10,6 +10,7 @@ import { setTcpOptions } from "./stream_connect.ts";
 import { bindError, bindPath, type BoundPath, clearPath } from "./unix_path.ts";
 
 type ListenOptions = StreamSocketOptions & PathOptions & { backlog: number };
+
 /** As `Driver.listenStream`. The backlog of a UNIX socket is the runtime's. */
 export async function listenStream(
   local: SocketAddress,

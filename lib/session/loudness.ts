@@ -11,9 +11,12 @@ export function mayCut(endpoint: Endpoint | undefined): boolean {
   return mayCut(source.dual.read) || mayCut(source.dual.write);
 }
 
-/** The level of `error`, which ended a session of `listener`: of the only caller there will be, all is an error. */
-export function levelOf(error: L7mpError, { listen }: Endpoint): Level {
-  if (!listen?.fork) return "error";
-  const lowered = levels.indexOf(error.level) + (listen.children_shutup ?? 0);
+/**
+ * The level of `error`, which ended a session of `listener`; of the only caller there will be, all is an error. What was
+ * to be expected (`cool`) is a notice, before `children-shutup` lowers it.
+ */
+export function levelOf(error: L7mpError, { listen }: Endpoint, cool: boolean): Level {
+  const level = cool ? "notice" : listen?.fork ? error.level : "error";
+  const lowered = levels.indexOf(level) + (listen?.fork && listen.children_shutup || 0);
   return levels[Math.min(lowered, levels.length - 1)]!;
 }

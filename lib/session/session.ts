@@ -179,14 +179,16 @@ export class Session {
     const { listener } = this;
     const cut = end === "error" ? asL7mpError(cause) : undefined;
     const reason = endOf(end, cut);
-    const cool = reason === "reset" && mayCut(cut?.side === "downstream" ? listener.endpoint : this.#destination);
+    // What never came about is no connection that was cut off.
+    const cool = reason === "reset" && this.connected &&
+      mayCut(cut?.side === "downstream" ? listener.endpoint : this.#destination);
     const error = reason === "error" || reason === "reset" && !cool ? cut : undefined;
     const target = this.#destination?.name ?? listener.target ?? this.#way?.target.name ?? "";
     if (cut && (error || cool)) {
       const to = target === "" ? "" : ` to ${target}`;
       const from = this.#called ? `; session ${this.name} from ${this.#source}${to}` : "";
       const { code, side } = cut;
-      const level = cool ? "notice" : levelOf(cut, listener.endpoint);
+      const level = levelOf(cut, listener.endpoint, cool);
       const retry = this.#way?.retry ?? retryOf(listener.endpoint.connect);
       const message = cut.message + adviceOn(cut, { retries: retry.count > 0 });
       this.#log[level]("session.error", `${message} (${side ?? "local"}${from})`, { code, side });

@@ -5,6 +5,7 @@ import { Gateway } from "../../tests/support/memory_net.ts";
 import { bytesOf, readAll, readBytes, receiveSome, textOf } from "../../tests/support/streams.ts";
 import { until } from "../../tests/support/until.ts";
 import type { ConfigDocument, ListenerDocument, RouteDocument } from "../config/document.ts";
+import { ConnectError } from "../errors.ts";
 import { delegateDatagrams } from "../stream/delegate.ts";
 import type { ByteStream, DatagramStream, Stream } from "../stream/stream.ts";
 
@@ -209,4 +210,19 @@ Deno.test("a reset by the side that has cool-write is a notice and no error; of 
   assertEquals([reason, code], ["reset", "undefined"]);
   assertMatch(line!, /^N .*Connection reset by peer \(upstream; session /);
   assertMatch((await resetBy({ cool_write: true }, {}))[2]!, /^E /);
+  // Both together are not louder than either.
+  assertMatch((await resetBy({ children_shutup: 1 }, { cool_write: true }))[2]!, /^I /);
+});
+
+Deno.test("a reset before there is a connection is an error, with cool-write too", async () => {
+  const given = document({});
+  given.clusters![0]!.spec!.cool_write = true;
+  await using gateway = await Gateway.start(given);
+  gateway.net.serve(9, () => {
+    throw new ConnectError("handshake: Connection reset by peer", { code: "ECONNRESET" });
+  });
+  gateway.net.call(1);
+  await until(() => gateway.records.length === 1);
+  assertEquals(gateway.records[0]!.error?.code, "ECONNRESET");
+  assertEquals(gateway.lines.filter((line) => /^E .*Connection reset/.test(line)).length, 1);
 });
