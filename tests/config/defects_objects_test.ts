@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { acceptance } from "../e2e/harness.ts";
 import { connect } from "../e2e/peers.ts";
+import { released } from "../e2e/wait.ts";
 import { startService } from "./service.ts";
 import { listener, loopback, names, tcp } from "./documents.ts";
 
@@ -86,6 +87,8 @@ acceptance("i-5", "a listener that cannot bind is refused and leaves nothing beh
     assertEquals(await names(service), before);
   }
   while (close.length > 0) close.pop()!();
+  await released({ tcp: port });
+  await released({ udp: udpPort });
   await Deno.remove(path).catch(() => {});
   for (const spec of specs) {
     await service.do("POST", "/listeners", { listener: listener(spec, route) });

@@ -5,7 +5,7 @@ import type { ClusterDocument, ListenerDocument, RouteDocument } from "../../lib
 import { Backend } from "../e2e/carriers.ts";
 import { acceptance, type Run, stays } from "../e2e/harness.ts";
 import { connect, echo, UdpPeer } from "../e2e/peers.ts";
-import { eventually, memory, within } from "../e2e/wait.ts";
+import { eventually, memory, released, within } from "../e2e/wait.ts";
 import { echoes } from "./documents.ts";
 import { type Service, startService } from "./service.ts";
 
@@ -336,5 +336,6 @@ class Messages {
     const stopped = server?.shutdown();
     for (const socket of this.#sockets) socket.close();
     await stopped;
+    await released({ tcp: this.port });
   }
 }

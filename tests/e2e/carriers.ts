@@ -9,6 +9,7 @@ import type { Certificates } from "../support/certificates.ts";
 import { type Bound, type Child, patience, type Run } from "./harness.ts";
 import { callers, Peer } from "./peers.ts";
 import { serveHttpProxy, serveSocks5 } from "./proxies.ts";
+import { released } from "./wait.ts";
 
 /** Where a carrier runs; it takes of these what it needs. */
 export interface Place {
@@ -276,6 +277,7 @@ export class Backend {
     this.#listener = undefined;
     for (const peer of this.#peers) peer.close();
     await Promise.all(this.#tasks);
+    await released({ tcp: this.port });
   }
 }
 

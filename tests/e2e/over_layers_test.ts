@@ -16,7 +16,7 @@ import {
 } from "./carriers.ts";
 import { type Child, eventually, l7mp, patience, Run, stays } from "./harness.ts";
 import { connect, echo, Peer, UdpPeer } from "./peers.ts";
-import { atSomePace, delay, openHandles, within } from "./wait.ts";
+import { atSomePace, delay, openHandles, released, within } from "./wait.ts";
 import { makeCertificates, noOpenssl } from "../support/certificates.ts";
 
 /** A cell in progress. The tunnel is shared by all cells of a carrier, and stays as it is. */
@@ -355,6 +355,7 @@ const cases: readonly Case[] = [
         peer.close();
       } finally {
         await new Promise((resolve) => server.close(resolve));
+        await released({ tcp: cell.backend.port });
       }
     },
   },

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { acceptance, eventually, patience, type Run, stays } from "./harness.ts";
 import { namespace, namespaceSkip } from "./namespace.ts";
 import { connect, echo, serveStreams } from "./peers.ts";
-import { atSomePace, delay, unreadFrom } from "./wait.ts";
+import { atSomePace, delay, released, unreadFrom } from "./wait.ts";
 
 const both = { socat: "any" } as const;
 
@@ -145,6 +145,7 @@ acceptance("retry on a listener", "waits for the port to become free", async (ru
   await delay(500);
   assert(listener.running, listener.describe());
   taken.close();
+  await released({ tcp: port });
   const client = ["-", `TCP:127.0.0.1:${port},retry=1000,interval=0.1`];
   assertEquals(await run.out(client, { input: "x" }), "x");
   await listener.end();

@@ -100,6 +100,14 @@ export async function isBound(bound: Bound, pid: number | "self" = "self"): Prom
   return rows.some((row) => row[7]?.startsWith("/") && own.includes(`socket:[${row[6]}]`));
 }
 
+/**
+ * Waits until what was closed is bound no longer: a process that is started in the moment of the close holds it until it
+ * has begun. Until then nobody else can have it, and who connects is neither refused nor served.
+ */
+export async function released(bound: Bound): Promise<void> {
+  await eventually(`the release of ${JSON.stringify(bound)}`, async () => !await isBound(bound));
+}
+
 /** What the descriptors of a process point to, such as `socket:[123]` or a path. */
 export async function descriptors(pid: number): Promise<string[]> {
   const targets: string[] = [];

@@ -13,7 +13,7 @@ import {
   stays,
 } from "./harness.ts";
 import { connect, echo, type Peer, serveStreams, serveWebSockets, UdpPeer, upgrade } from "./peers.ts";
-import { atSomePace, delay, within } from "./wait.ts";
+import { atSomePace, delay, released, within } from "./wait.ts";
 
 const deno: Program = { name: "deno", command: [Deno.execPath(), "run", "-A"] };
 
@@ -159,6 +159,7 @@ acceptance("reconnect", "a relay keeps what its client says while the server is 
   await conn.read(new Uint8Array(7));
   first.close();
   conn.close();
+  await released({ tcp: serverPort });
   await relay.logs(/ lost /);
   await client.send("while ");
   await client.send("away ");
@@ -213,6 +214,7 @@ acceptance("reconnect", "1 GiB for a dead server is held back, not stored", asyn
   const before = await heldMemory(run, relay);
   first.close();
   conn.close();
+  await released({ tcp: serverPort });
   await relay.logs(/ lost /);
   const taken = await offer(client, 1024 * mebibyte, 1000);
   assertLess(taken, 64 * mebibyte);
@@ -280,6 +282,7 @@ acceptance(
     const conn = await listener.accept();
     listener.close();
     conn.close();
+    await released({ tcp: port });
     const tries = () =>
       Array.from(client.stderr.matchAll(/^(\S+) (\S+) .*trying again in/gm), ([, day, time]) => `${day} ${time}`);
     await eventually("some attempts", () => tries().length >= 8, { details: () => client.describe() });
