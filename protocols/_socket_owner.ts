@@ -61,13 +61,18 @@ async function linesOf(table: string): Promise<string[]> {
   return text.split("\n").slice(1);
 }
 
-/** Looked at in one process, lowest first: what listens was opened before what it has accepted. */
-const maxDescriptors = 1000;
+/** How many descriptors are looked at in one go, lowest first: what listens was opened before what it has accepted. */
+const atOnce = 1000;
 
 async function holds(pid: string, links: ReadonlySet<string>): Promise<boolean> {
   const descriptors = await entries(`/proc/${pid}/fd`);
   // Not one promise each: the message that the address is in use waits for all of them.
-  return descriptors.slice(0, maxDescriptors).some(({ name }) => links.has(linkOf(`/proc/${pid}/fd/${name}`)));
+  for (let at = 0; at < descriptors.length; at += atOnce) {
+    if (at > 0) await new Promise((resolve) => setTimeout(resolve));
+    const some = descriptors.slice(at, at + atOnce);
+    if (some.some(({ name }) => links.has(linkOf(`/proc/${pid}/fd/${name}`)))) return true;
+  }
+  return false;
 }
 
 /** Where a link leads; empty where it is gone or not ours to see. */
