@@ -1,5 +1,6 @@
 /** A registry with all the names the original's API knows. Nothing in it can be opened. */
 import { testRegistry } from "../config/_test_registry.ts";
+import { ConfigError } from "../errors.ts";
 import type { AddressType, Protocol, Registry } from "../protocol.ts";
 import * as s from "../schema.ts";
 
@@ -14,17 +15,23 @@ function leaf(name: string, fields: s.Fieldset = {}): Protocol<Record<string, un
 
 const listenerOf = ["TCP", "UDP"];
 
+const bind: s.Schema<unknown> = {
+  ...s.string(),
+  json: () => ({ type: ["string", "object"] }),
+  parse: (value, at) => s.isPlainObject(value) ? value : s.string().parse(value, at),
+};
+
+function needsAddress({ address }: Record<string, unknown>, { role }: { role: AddressType["role"] }): void {
+  if (role === "connect" && address === undefined) throw new ConfigError("address is missing");
+}
+
 export const adminRegistry: Registry = {
   protocols: [
-    // The original's bind is an object.
     ...testRegistry.protocols.map((protocol) => {
-      if (!listenerOf.includes(protocol.name)) return protocol;
-      const bind: s.Schema<unknown> = {
-        ...s.string(),
-        json: () => ({ type: ["string", "object"] }),
-        parse: (value, at) => s.isPlainObject(value) ? value : s.string().parse(value, at),
-      };
-      return { ...protocol, spec: s.object({ ...protocol.spec.fields, bind }) };
+      const { fields } = protocol.spec;
+      // The original's bind is an object.
+      const spec = s.object({ ...fields, ...(listenerOf.includes(protocol.name) && { bind }) });
+      return { ...protocol, spec, check: "address" in fields ? needsAddress : undefined };
     }),
     leaf("L7mpController"),
     leaf("Prometheus"),
