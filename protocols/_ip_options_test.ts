@@ -37,7 +37,7 @@ Deno.test("bind takes the object form of files", () => {
   assertEquals(ipFields.bind.parse({ port: 5 }, "x"), { port: 5 });
   assertThrows(() => ipFields.bind.parse({}, "spec.bind"), ConfigError, "spec.bind");
   assertThrows(() => ipFields.bind.parse({ address: 127.1, port: 5 }, "spec.bind"), ConfigError, "spec.bind.address");
-  assertThrows(() => ipFields.bind.parse(["127.0.0.1"], "spec.bind"), ConfigError, "spec.bind");
+  assertThrows(() => ipFields.bind.parse(["127.0.0.1"], "bind"), ConfigError, '["127.0.0.1"] is not a string');
 });
 
 Deno.test("pf takes socat's spellings and numbers", () => {

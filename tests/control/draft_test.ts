@@ -150,6 +150,10 @@ Deno.test("i-16: names are required of what is defined on its own, and have no w
   assertEquals(add("Rule", { name: "x" }), "Cannot add rule: Property action is required");
   assertEquals(add("Rule", { name: "x", action: "r" }), "Cannot add rule: Property action is invalid");
   assertEquals(add("Rule", { name: "x", action: {}, match: 7 }), "Cannot add rule: Property match is invalid");
+  assertStringIncludes(
+    add("Rule", { name: "x", action: {}, match: { op: "tset", path: "/a", value: 1 } }),
+    'match.op: unknown operation "tset"; did you mean "test"?',
+  );
   assertEquals(add("Rule", { name: "x", action: { apply: {} } }), "Cannot add rule: Property apply is invalid");
   assertEquals(add("Route", { destination: "c" }), "Cannot add route: Property name is required");
   assertEquals(add("Route", { name: "x" }), "Cannot add route: Property destination is required");
