@@ -1,7 +1,7 @@
 // The acceptance examples again, over every way to carry a session: a table of cases and carriers.
 
 // @ts-types="../deno_std.d.ts"
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import net from "node:net";
 import {
@@ -14,9 +14,10 @@ import {
   startTunnel,
   type Tunnel,
 } from "./carriers.ts";
-import { type Child, eventually, l7mp, patience, Run, stays } from "./harness.ts";
+import { eventually, l7mp, patience, Run, stays } from "./harness.ts";
 import { connect, echo, Peer, UdpPeer } from "./peers.ts";
-import { atSomePace, delay, openHandles, released, within } from "./wait.ts";
+import { TunnelWatch } from "./tunnel_watch.ts";
+import { atSomePace, delay, released, within } from "./wait.ts";
 import { makeCertificates, noOpenssl } from "../support/certificates.ts";
 
 /** A cell in progress. The tunnel is shared by all cells of a carrier, and stays as it is. */
@@ -435,47 +436,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-interface WatchedEnd {
-  readonly child: Child;
-  readonly handles: number;
-}
-
-/** What the ends of a tunnel hold and have said; a cell must leave the first as it was, and add only to the second what it expects. */
-class Watch {
-  readonly #ends: readonly WatchedEnd[];
-  #said: readonly number[] = [];
-
-  private constructor(ends: readonly WatchedEnd[]) {
-    this.#ends = ends;
-  }
-
-  static async begin({ entry, exit }: Tunnel): Promise<Watch> {
-    return new Watch(
-      await Promise.all([entry, exit].map(async (child) => ({ child, handles: await openHandles(child.pid) }))),
-    );
-  }
-
-  mark(): void {
-    this.#said = this.#ends.map(({ child }) => child.stderr.length);
-  }
-
-  async check(expected: readonly (readonly RegExp[])[]): Promise<void> {
-    for (const [i, { child, handles }] of this.#ends.entries()) {
-      await eventually("the release of everything", async () => await openHandles(child.pid) <= handles, {
-        details: () => child.describe(),
-      });
-      const lines = () => child.stderr.slice(this.#said[i]).split("\n").filter((line) => line !== "");
-      const wanted = expected[i]!;
-      await eventually(`${wanted.length} lines`, () => lines().length >= wanted.length, {
-        details: () => child.describe(),
-      });
-      assertEquals(lines().length, wanted.length, `unexpected lines: ${lines().join("\n")}`);
-      for (const [at, pattern] of wanted.entries()) assertMatch(lines()[at]!, pattern);
-    }
-  }
-}
-
-async function runCell(fields: Omit<Cell, "expect">, { run }: Case, watch: Watch): Promise<void> {
+async function runCell(fields: Omit<Cell, "expect">, { run }: Case, watch: TunnelWatch): Promise<void> {
   const expected: { entry: RegExp[]; exit: RegExp[] } = { entry: [], exit: [] };
   fields.backend.handle = echo;
   watch.mark();
@@ -501,7 +462,7 @@ for (const carrier of certificates ? carriers(certificates) : []) {
     const shared = { run, carrier, backend, place, tunnel };
     // What is opened once, at the first session, is there after this.
     assertEquals(await ask({ ...shared, expect() {} }, "first"), "first");
-    const watch = await Watch.begin(tunnel);
+    const watch = await TunnelWatch.begin(tunnel);
     for (const item of cases) {
       const skip = item.skip?.(carrier);
       await t.step({
