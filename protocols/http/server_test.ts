@@ -2,61 +2,13 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
 import { ConfigError, ConnectError, L7mpError, LimitError, ProtocolError, StreamError } from "../../lib/errors.ts";
-import type { Context, Incoming } from "../../lib/protocol.ts";
-import { bytePair } from "../../lib/stream/memory.ts";
 import type { ByteStream } from "../../lib/stream/stream.ts";
-import { testContext } from "../../tests/support/context.ts";
 import { bytesOf, readAll, textOf } from "../../tests/support/streams.ts";
 import { http } from "./http.ts";
-
-const never = new AbortController().signal;
-const remote = { family: "inet", host: "10.0.0.9", port: 4711 } as const;
-
-/** A caller that the test plays, and what our listener makes of it. */
-class Caller {
-  readonly peer: ByteStream;
-  readonly #lower: ByteStream;
-  readonly #settings: Record<string, unknown>;
-  readonly #context: Context;
-
-  constructor(settings: Record<string, unknown> = {}, context: Partial<Context> = {}) {
-    [this.peer, this.#lower] = bytePair({ info: { remote } });
-    this.#settings = settings;
-    this.#context = testContext(context);
-  }
-
-  async say(text: string): Promise<void> {
-    await this.peer.write(bytesOf(text));
-  }
-
-  serve(lower: ByteStream = this.#lower): Promise<Incoming> {
-    return http.server!(lower, http.spec.parse(this.#settings, ""), this.#context);
-  }
-
-  /** Sends `wire`, is accepted, and gives the server's side of it. */
-  async accepted(wire: string): Promise<ByteStream> {
-    await this.say(wire);
-    return await (await this.serve()).accept(never) as ByteStream;
-  }
-
-  async rest(): Promise<string> {
-    return textOf(await readAll(this.peer));
-  }
-}
-
-const get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-const post = (length: number) => `POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${length}\r\n\r\n`;
-const chunkedPost = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+import { answer, Caller, chunkedPost, get, never, post, remote } from "./_test_caller.ts";
 
 /** Without the date, which changes. */
 const undated = (answer: string) => answer.replace(/Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/, "");
-
-async function answer(stream: ByteStream, ...blocks: string[]): Promise<void> {
-  assertEquals(await stream.read(), null);
-  for (const block of blocks) await stream.write(bytesOf(block));
-  await stream.closeWrite();
-  stream.abort();
-}
 
 Deno.test("HTTP-LISTEN describes a request before it is accepted", async () => {
   const caller = new Caller();
@@ -372,111 +324,6 @@ Deno.test("HTTP-LISTEN stops reading a request when the session is cancelled", a
   const reason = new StreamError("stopping");
   stop.abort(reason);
   assertEquals(await serving.catch((error) => error), reason);
-});
-
-/** Several requests on one connection. */
-const kept = (settings: Record<string, unknown> = {}) => new Caller(settings, { followUps: true });
-
-Deno.test("HTTP-LISTEN serves requests that come together one after another", async () => {
-  const caller = kept();
-  await caller.say(`${post(3)}one${chunkedPost}3\r\ntwo\r\n0\r\n\r\n\r\n${get}`);
-  let incoming: Incoming | null = await caller.serve();
-  for (const expected of ["one", "two", ""]) {
-    const stream = await incoming!.accept(never) as ByteStream;
-    assertEquals(textOf(await readAll(stream)), expected);
-    await stream.write(bytesOf(`re ${expected}`));
-    await stream.closeWrite();
-    stream.abort();
-    if (expected === "") break;
-    const next: Incoming | null = await incoming!.next!(never);
-    incoming = await caller.serve(await next!.accept(never) as ByteStream);
-  }
-  await caller.peer.closeWrite();
-  assertEquals(await incoming!.next!(never), null);
-  const answers = (await caller.rest()).split(/(?=HTTP\/1\.1 )/);
-  assertEquals(answers.map((one) => /re \w*/.exec(one)?.[0]), ["re one", "re two", "re "]);
-  for (const one of answers) assert(!one.includes("Connection: close"), one);
-});
-for (
-  const [what, wire, settings] of [
-    ["a caller that wants no more", "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"],
-    ["HTTP/1.0", "GET / HTTP/1.0\r\n\r\n"],
-    ["keepalive-timeout=0", get, { keepalive_timeout: "0s" }],
-  ] as const
-) {
-  Deno.test(`HTTP-LISTEN closes after one request for ${what}`, async () => {
-    const caller = kept(settings);
-    await caller.say(wire);
-    const incoming = await caller.serve();
-    await answer(await incoming.accept(never) as ByteStream, "x");
-    assertEquals(await incoming.next!(never), null);
-    assertStringIncludes(await caller.rest(), "Connection: close\r\n");
-  });
-}
-Deno.test("HTTP-LISTEN keeps a connection of HTTP/1.0 that asks for it, where the answer has a length", async () => {
-  const caller = kept();
-  const wire = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
-  await caller.say(wire + wire);
-  const first = await caller.serve();
-  await answer(await first.accept(never) as ByteStream);
-  const next = await first.next!(never);
-  const second = await caller.serve(await next!.accept(never) as ByteStream);
-  await answer(await second.accept(never) as ByteStream, "no length");
-  assertEquals(await second.next!(never), null);
-  const [one, two] = (await caller.rest()).split(/(?=HTTP\/1\.1 )/);
-  assertStringIncludes(one!, "Connection: keep-alive\r\n");
-  assertStringIncludes(two!, "Connection: close\r\n");
-});
-Deno.test("HTTP-LISTEN closes a connection whose request was not read to its end", async () => {
-  const caller = kept();
-  await caller.say(`${post(5)}hel`);
-  const incoming = await caller.serve();
-  const stream = await incoming.accept(never) as ByteStream;
-  assertEquals(textOf((await stream.read())!), "hel");
-  await stream.closeWrite();
-  stream.abort();
-  await caller.say(`lo${get}`).catch(() => {});
-  assertEquals(await incoming.next!(never), null);
-  assertStringIncludes(await caller.rest(), "200 OK");
-  caller.peer.abort();
-});
-Deno.test("HTTP-LISTEN has no next caller where one was refused", async () => {
-  const caller = kept();
-  await caller.say(get + get);
-  const incoming = await caller.serve();
-  await incoming.reject(new ConnectError("refused"));
-  assertEquals(await incoming.next!(never), null);
-  assertMatch(await caller.rest(), /^HTTP\/1\.1 502 [^]*Connection: close/);
-  caller.peer.abort();
-});
-Deno.test("HTTP-LISTEN closes a connection that stays idle, or when it stops", async () => {
-  for (const stops of [false, true]) {
-    const caller = kept({ keepalive_timeout: "20ms" });
-    await caller.say(get);
-    const incoming = await caller.serve();
-    await answer(await incoming.accept(never) as ByteStream);
-    const stop = new AbortController();
-    const next = incoming.next!(stop.signal);
-    if (stops) stop.abort();
-    assertEquals(await next, null);
-    await caller.rest();
-  }
-});
-
-Deno.test("HTTP-LISTEN keeps a connection for longer than a timer of the runtime can wait", async () => {
-  for (const keepalive_timeout of ["3000000s", "inf"]) {
-    const caller = kept({ keepalive_timeout });
-    await caller.say(get);
-    const incoming = await caller.serve();
-    await answer(await incoming.accept(never) as ByteStream);
-    const next = incoming.next!(never);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    await caller.say(get);
-    const another = await next;
-    assert(another);
-    await another.reject(new ConnectError("refused"));
-    caller.peer.abort();
-  }
 });
 
 Deno.test("HTTP checks its settings before anything opens", async () => {
